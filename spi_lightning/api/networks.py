@@ -62,8 +62,9 @@ class Trained(Summarised):
         batch_size: Number of patterns computed together.
         bin, crop: Number of pixels summed along each axis, and edge of the square that is kept, pixel, instead of those
             of the training, for patterns of another detector; None: those of the training.
-        speckle, beam_centre: Speckle width, and row and column of the beam, pixel, for a network that takes patterns of
-            any size; None: found from the hits of the patterns.
+        speckle: Speckle width, pixel, for a network that takes patterns of any size; None: found from their hits.
+        beam_centre: Row and column of the beam, pixel, for such a network or around which patterns are cropped; None:
+            as the file says, and for such a network else found.
         trust: Packages besides this one whose classes the checkpoint may name.
 
     Examples:
@@ -237,7 +238,8 @@ def load(
         bin: Number of pixels summed along each axis before prediction; None: as in training.
         crop: Edge of the central square of the patterns that is used, pixel; None: as in training.
         speckle: Width of a speckle, pixel, for a network that takes patterns of any size; None: found from their hits.
-        beam_centre: Row and column of the beam, pixel, for such a network; None: as the file says, else found.
+        beam_centre: Row and column of the beam, pixel, for such a network, or around which patterns are cropped; None:
+            as the file says, and for such a network else found.
         trust: Packages besides this one whose classes the checkpoint may name, of a network of your own.
 
     Raises:

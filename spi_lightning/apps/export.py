@@ -12,6 +12,7 @@ from spi_lightning.apps.configuration.value_types import NAMES, TEXT, check_type
 from spi_lightning.console import Terminal
 from spi_lightning.data.scale.scale_free import ScaleFree
 from spi_lightning.data.transforms import HitInput, Preprocess
+from spi_lightning.errors import UserError
 from spi_lightning.evaluation.console_table import print_note
 from spi_lightning.io import PatternKeys, open_patterns
 from spi_lightning.io.input_window import USUAL_SIZE
@@ -61,6 +62,8 @@ def _fitted(preprocess: HitInput, cfg: DictConfig) -> tuple[int, int]:
     """Set a preprocessing as wished, to a file if there is one; height and width of the patterns it then takes."""
     preprocess.adjust(cfg.preprocess)
     if isinstance(preprocess, Preprocess):
+        if preprocess.beam_centre is not None and cfg.size is None:
+            raise UserError("preprocess.beam_centre= is a point of whole frames: state their size=[HEIGHT,WIDTH] too")
         edge = preprocess.crop or USUAL_SIZE * preprocess.bin
         return edge, edge
     if not isinstance(preprocess, ScaleFree) or cfg.data.path is None:

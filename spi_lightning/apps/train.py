@@ -183,8 +183,8 @@ def resolve_length(cfg: DictConfig, words: Sequence[str]) -> None:
 def starting_weights(cfg: DictConfig, words: Sequence[str] = ()) -> dict[str, Any] | None:
     """Copy network, preprocessing and classes of ``cfg.checkpoint`` into cfg; return its weights, None without one.
 
-    Bin and crop of the command line hold instead of the checkpoint's: patterns of another detector have other pixels.
-    Not of a resumed run, whose settings hold them.
+    Bin, crop and beam centre of the command line hold instead of the checkpoint's: patterns of another detector have
+    other pixels. Not of a resumed run, whose settings hold them.
 
     Args:
         cfg: Settings of the training, changed in place.
@@ -194,11 +194,14 @@ def starting_weights(cfg: DictConfig, words: Sequence[str] = ()) -> dict[str, An
         return None
     target = cfg.task._target_
     names = {word.partition("=")[0].lstrip("+") for word in words}
-    own = {key: OmegaConf.select(cfg, key) for key in ("preprocess.bin", "preprocess.crop") if key in names}
+    keys = ("preprocess.bin", "preprocess.crop", "preprocess.beam_centre")
+    own = {key: OmegaConf.select(cfg, key) for key in keys if key in names}
     stored, weights = read_start(cfg.checkpoint, target, getattr(get_class(target), "starts_from", (target,)))
     for group in ("network", "preprocess"):
         if group in stored:
             OmegaConf.update(cfg, group, stored[group], merge=False, force_add=True)
+    if OmegaConf.select(cfg, "preprocess.beam_centre") is not None:
+        cfg.preprocess.beam_centre = None  # it was that of other frames
     for key, value in own.items():
         OmegaConf.update(cfg, key, value, force_add=True)
     if "classes" in stored:

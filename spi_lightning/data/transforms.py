@@ -1,6 +1,7 @@
 """Preprocessing of photon counts for networks, and random reflections in training."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FRAME, MASK, PHOTONS, Batch
-from spi_lightning.physics.array import bin_pixels, centre_crop
+from spi_lightning.physics.array import bin_pixels, centre_crop, cut_window
 
 SCALES = ("sqrt", "log", "none")
 STANDARDISATIONS = ("none", "scalar", "pixel")
@@ -54,7 +55,7 @@ class HitInput(nn.Module):
 class Preprocess(HitInput):
     """Map from photons and mask to network input (B, C, h, w) float32; masked pixels are 0 before and after.
 
-    Steps in this order: centre crop, binning by summing, scaling, standardisation, mask. There is no normalisation per
+    Steps in this order: crop, binning by summing, scaling, standardisation, mask. There is no normalisation per
     pattern, as its brightness is a feature. The module is part of the task and so of its checkpoint.
 
     Args:
@@ -65,15 +66,18 @@ class Preprocess(HitInput):
         standardise: Standardisation, ``none``; ``scalar``: by one mean and one standard deviation of all measured
             pixels of all training patterns; ``pixel``: by the mean image and one deviation.
         mask_channel: Whether to add the mask as a second channel; the network then needs in_channels=2.
+        beam_centre: Row and column of the beam in measured frames, pixel, around which they are cropped; None: the
+            middle, where simulated patterns have it. What lies beyond a frame was not measured.
 
     Raises:
-        UserError: An option is unknown, or a pattern is smaller than the crop or not divisible by the bin.
+        UserError: An option is unknown, a beam centre comes without a crop, or a pattern is smaller than the crop or
+            not divisible by the bin.
 
     Source: Han & Li (2017), Sect. 4.1: crop to 128, "zero mean value and unit variance across all training data", mean
     image subtracted in Fig. 4. The text leaves ``scalar`` or ``pixel`` open.
     """
 
-    adjustable = ("crop", "bin")
+    adjustable = ("crop", "bin", "beam_centre")
     mean: Tensor
     deviation: Tensor
     fitted: Tensor
@@ -85,14 +89,27 @@ class Preprocess(HitInput):
         scale: str = "sqrt",
         standardise: str = "none",
         mask_channel: bool = False,
+        beam_centre: Sequence[float] | None = None,
     ) -> None:
         super().__init__(mask_channel)
         _require("preprocess.scale", scale, SCALES)
         _require("preprocess.standardise", standardise, STANDARDISATIONS)
         self.crop, self.bin, self.scale, self.standardise = crop, bin, scale, standardise
+        self.beam_centre = beam_centre
+        self._require_crop()
         self.register_buffer("mean", torch.zeros(1, 1))
         self.register_buffer("deviation", torch.ones(1, 1))
         self.register_buffer("fitted", torch.tensor(standardise == "none"))
+
+    def adjust(self, settings: Mapping[str, Any]) -> None:
+        """As of every input; UserError also for a beam centre without a crop, which alone can follow it."""
+        super().adjust(settings)
+        self._require_crop()
+
+    def _require_crop(self) -> None:
+        if self.beam_centre is not None and self.crop is None:
+            stated = ",".join(f"{at:g}" for at in self.beam_centre)
+            raise UserError(f"preprocess.beam_centre=[{stated}] is where a crop is taken: set preprocess.crop=EDGE too")
 
     @property
     def needs_fit(self) -> bool:
@@ -128,7 +145,7 @@ class Preprocess(HitInput):
 
     def _scaled(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Crop, bin and scale: (B, 1, h, w) photons or their root or log, and the mask that goes with them."""
-        photons, mask = centre_crop(batch[PHOTONS], self.crop), centre_crop(batch[MASK], self.crop)
+        photons, mask = self._cropped(batch[PHOTONS]), self._cropped(batch[MASK])
         if self.bin > 1:
             photons, mask = bin_pixels(photons, mask, self.bin)
         else:
@@ -136,6 +153,13 @@ class Preprocess(HitInput):
         if self.scale == "sqrt":
             return photons.sqrt(), mask
         return (photons.log1p(), mask) if self.scale == "log" else (photons, mask)
+
+    def _cropped(self, image: Tensor) -> Tensor:
+        """Square of images (B, 1, H, W) around the beam, 0 or False beyond them, or their middle."""
+        if self.beam_centre is None or self.crop is None or self.crop > min(image.shape[-2:]):
+            return centre_crop(image, self.crop)
+        start = [math.ceil(at - self.crop / 2) for at in self.beam_centre]
+        return cut_window(image, start, (self.crop, self.crop))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Resize the buffer to a stored mean image, whose shape is not known before."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT
 from spi_lightning.physics.array import bin_to, evenly
 from spi_lightning.physics.frames.beam_centre import find_beam_centre
-from spi_lightning.physics.frames.frame_scale import speckle_widths
+from spi_lightning.physics.frames.frame_scale import speckle_widths, usual_centre
 
 from .patterns.pattern_file import PatternFile
 
@@ -25,22 +25,32 @@ _AT_ONCE: Final = 8
 _LARGEST: Final = 512  # pixel, edge beyond which frames are binned for the fit
 _QUALITY: Final = 0.9  # of a fit of a sphere from which its fringes count
 _LEAST: Final = 3  # frames whose fringes count
+_VAGUE: Final = 3.0  # pixel, spread of their centres from which these do not count
 
 
 @dataclass(frozen=True)
 class InputWindow:
-    """Central square of a pattern, binned to the input of a network.
+    """Square of a pattern, binned to the input of a network.
 
     Attributes:
         bin: Edge of the squares of pixels that are summed.
-        crop: Edge of the central square that is kept before, pixel.
+        crop: Edge of the square that is kept before, pixel.
+        beam_centre: Row and column that the square is taken around, pixel; None: the middle.
     """
 
     bin: int
     crop: int
+    beam_centre: tuple[float, float] | None = None
 
     def __str__(self) -> str:
-        return f"preprocess.bin={self.bin} preprocess.crop={self.crop}"
+        beam = "" if self.beam_centre is None else f" {beam_setting(self.beam_centre)}"
+        return f"preprocess.bin={self.bin} preprocess.crop={self.crop}{beam}"
+
+
+def beam_setting(centre: Sequence[float]) -> str:
+    """Word of a command that states a beam centre, row and column, to a tenth of a pixel."""
+    row, column = (round(at, 1) for at in centre)
+    return f"preprocess.beam_centre=[{row:g},{column:g}]"
 
 
 def input_window(shape: Sequence[int], size: int, fringe: float | None = None) -> InputWindow | None:
@@ -65,8 +75,11 @@ def window_line(file: PatternFile, size: int) -> str:
         file: File of patterns, of which some frames are read.
         size: Edge of the network's input, pixel.
     """
-    fringe = fringe_width(file)
+    fringe, centre = usual_sphere(file)
     window = input_window(file.shape[1:], size, fringe)
+    if window is not None and centre is not None:
+        off = max(abs(at - (n - 1) / 2) for at, n in zip(centre, file.shape[1:], strict=True))
+        window = replace(window, beam_centre=centre) if off > window.bin else window
     if window is None or fringe is None:
         return "" if window is None else f"{window} (the largest square)"
     return f"{window} (fringes of {fringe:.3g} pixels, {fringe / window.bin:.2g} after binning)"
@@ -93,32 +106,54 @@ def size_refusal(
     )
 
 
-def fringe_width(file: PatternFile) -> float | None:
-    """Width of a fringe, wavelength times distance over diameter, pixel; None where fewer than three frames show one.
+def stated_beam(file: PatternFile) -> tuple[float, float] | None:
+    """Row and column of the beam as a file states it, pixel, the median over its frames; None where it does not."""
+    stored = np.asarray(file.geometry.get(BEAM_CENTRE, np.nan), dtype=np.float64).reshape(-1)
+    if len(stored) < 2 or not np.isfinite(stored).any():
+        return None
+    row, column = np.nanmedian(stored.reshape(-1, 2), axis=0)
+    return float(row), float(column)
 
-    It is the median over frames that a sphere fits, with no geometry needed: those labelled single hits, else all.
+
+def usual_sphere(file: PatternFile) -> tuple[float | None, tuple[float, float] | None]:
+    """Width of a fringe, wavelength times distance over diameter, and row and column of the beam, pixel.
+
+    They are medians over frames that a sphere fits, with no geometry needed: those labelled single hits, else all. None
+    where fewer than three frames show one, and for a beam about which these disagree; a stated beam comes first.
 
     Args:
-        file: File of patterns, of which 24 are read; None is the answer too where they are no photons.
+        file: File of patterns, of which 24 are read; the width is None too where they are no photons.
     """
+    widths, centres = _spheres(file)
+    if len(widths) < _LEAST:
+        return None, stated_beam(file)
+    centre, spread = usual_centre(torch.from_numpy(centres), torch.ones(len(centres)))
+    found = None if spread > _VAGUE else (float(centre[0]), float(centre[1]))
+    return float(np.median(widths)), stated_beam(file) or found
+
+
+def _spheres(file: PatternFile) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Fringe widths (n,) and centres (n, 2) of up to 24 frames that a sphere fits, pixel."""
     frames = np.arange(len(file))
     if IS_SINGLE_HIT in file.labels and (np.asarray(file.labels[IS_SINGLE_HIT]) == 1).sum() >= _LEAST:
         frames = np.flatnonzero(np.asarray(file.labels[IS_SINGLE_HIT]) == 1)
     frames = frames[evenly(len(frames), _FRAMES)]
     try:
-        found = np.concatenate([_fringes(file, frames[at : at + _AT_ONCE]) for at in range(0, len(frames), _AT_ONCE)])
+        pieces = [_fitted(file, frames[at : at + _AT_ONCE]) for at in range(0, len(frames), _AT_ONCE)]
     except UserError:  # no photons
-        return None
-    found = found[np.isfinite(found)]
-    return float(np.median(found)) if len(found) >= _LEAST else None
+        return np.empty(0), np.empty((0, 2))
+    widths, centres = (np.concatenate(part) for part in zip(*pieces, strict=True))
+    return widths[np.isfinite(widths)], centres[np.isfinite(widths)]
 
 
-def _fringes(file: PatternFile, frames: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Fringe widths (n,) of frames, pixel; NaN where no sphere fits."""
+def _fitted(file: PatternFile, frames: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Fringe widths (n,), NaN where no sphere fits, and centres (n, 2) of frames, pixel."""
     photons, mask = torch.from_numpy(file.read(frames)), torch.from_numpy(np.array(file.read_mask(frames)))
     bin = -(-min(photons.shape[-2:]) // _LARGEST)
     photons, mask = bin_to(photons, mask, bin)
     stated = torch.from_numpy(np.array(file.geometry.get(BEAM_CENTRE, np.nan), dtype=np.float64))
     guess = (stated - (bin - 1) / 2) / bin if stated.shape == (2,) and stated.isfinite().all() else None
-    widths, quality = speckle_widths(photons, mask, find_beam_centre(photons, mask, guess).centre)
-    return torch.where(quality >= _QUALITY, bin * widths, torch.nan).double().numpy()
+    centre = find_beam_centre(photons, mask, guess).centre
+    widths, quality = speckle_widths(photons, mask, centre)
+    widths = torch.where(quality >= _QUALITY, bin * widths, torch.nan)
+    return widths.double().numpy(), (centre * bin + (bin - 1) / 2).double().numpy()

@@ -154,8 +154,8 @@ def gain_line(stored: StoredValues) -> str:
     if not (stored.measured < 0).any():
         return (
             "no value is negative and many are not whole numbers: these may be intensities in a unit of their own, "
-            "simulated, scaled or averaged, of which no gain can be estimated; hits need counts, or adu_per_photon= "
-            "to make them; a single pattern of intensities is phased by data=one_frame"
+            "simulated, scaled or averaged, of which no gain can be estimated; hits need counts, or "
+            "data.adu_per_photon= to make them; a single pattern of intensities is phased by data=one_frame"
         )
     try:
         found = stored.gain()
@@ -163,7 +163,7 @@ def gain_line(stored: StoredValues) -> str:
         return str(error)
     return (
         f"single-photon peak {found.adu_per_photon:.4g} ADU above the pedestal at {found.pedestal:.3g} ADU, noise "
-        f"{found.noise:.3g} ADU; if these are detector units, set adu_per_photon={found.adu_per_photon:.4g}"
+        f"{found.noise:.3g} ADU; if these are detector units, set data.adu_per_photon={found.adu_per_photon:.4g}"
     )
 
 

@@ -8,6 +8,7 @@ from lightning_utilities.core.rank_zero import rank_zero_warn
 from torch import Tensor, nn
 
 from spi_lightning.data.hits import HitDataModule, HitDataset, log_notes
+from spi_lightning.data.scale.crop_centre import follow_beam
 from spi_lightning.data.scale.scale_free import ScaleFree
 from spi_lightning.data.transforms import AUGMENTATIONS, HitInput, Preprocess, views
 from spi_lightning.errors import UserError
@@ -25,6 +26,7 @@ from spi_lightning.fields import (
     Kind,
 )
 from spi_lightning.metrics import Descriptions, Domain, HitMetrics, PatternMean, Temperature, describe_patterns
+from spi_lightning.notes import Note
 
 from .input_size import require_input
 from .optimisation import Interval, MakeOptimizer, MakeSchedule
@@ -165,9 +167,16 @@ class HitClassification(TrainedTask):
         self.preprocess.load_state_dict(dict(zip(("mean", "deviation", "fitted"), statistics, strict=True)))
 
     def _fit_scale(self, patterns: HitDataset) -> None:
-        """Find the scale of a measured file for a preprocessing that needs it; simulated patterns are canonical."""
-        if isinstance(self.preprocess, ScaleFree) and isinstance(self.trainer.datamodule, HitDataModule):  # type: ignore[attr-defined]
+        """Find scale or beam of a measured file for a preprocessing; simulated patterns have theirs in the middle."""
+        measured = isinstance(self.trainer.datamodule, HitDataModule)  # type: ignore[attr-defined]
+        if isinstance(self.preprocess, ScaleFree) and measured:
             log_notes(self.preprocess.fit_to(patterns.file, device=self.device))
+        elif isinstance(self.preprocess, Preprocess) and measured:
+            log_notes(follow_beam(self.preprocess, patterns.file, self.preprocess.beam_centre, device=self.device))
+        elif isinstance(self.preprocess, Preprocess) and self.preprocess.beam_centre is not None:
+            self.preprocess.beam_centre = None  # of measured frames; the checkpoint's config keeps it
+            text = "simulated patterns are cropped around their own beam; preprocess.beam_centre is for the evaluation"
+            log_notes([Note.of(text)])
 
     def on_validation_epoch_end(self) -> None:
         """Log validation metrics and fit the temperature."""

@@ -86,7 +86,7 @@ def test_detector_units_are_recognised_and_their_gain_estimated(tmp_path, capsys
     printed = capsys.readouterr()
     assert "not photons" in printed.out and not printed.err
     requested, _, note = printed.out.strip().rpartition("note: to find hits: ")
-    gain = float(requested.strip().rpartition("set adu_per_photon=")[2])
+    gain = float(requested.strip().rpartition("set data.adu_per_photon=")[2])
     assert gain == pytest.approx(100, rel=0.02)
     assert "give data.adu_per_photon=" in note
     assert status("describe", str(tmp_path / "a.h5"), f"out={tmp_path / 'out.csv'}") == 2

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.fields import BEAM_CENTRE
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.notes import Note
 from spi_lightning.physics.array import bin_to, cut_window
@@ -30,6 +29,7 @@ from spi_lightning.physics.frames.frame_scale import (
 from spi_lightning.physics.frames.hit_finding import is_hit_near
 
 from .scale_notes import SCALE, misplaced, summary, width_notes
+from .stated_centre import middle, stated_centre
 
 _COARSE: Final = 256  # pixels along the shorter edge to which frames are binned for hits and centre
 _FINE: Final = 512  # pixels, edge of the square around the beam in which narrow speckles are measured
@@ -86,7 +86,7 @@ def find_scale(
     Raises:
         UserError: A stated width or centre is impossible, or a frame cannot be read.
     """
-    stated = _stated_centre(patterns, beam_centre)
+    stated = stated_centre(patterns, beam_centre)
     if speckle is not None and not 0 < speckle < math.inf:
         raise UserError(f"preprocess.speckle={speckle} must be a positive number of pixels")
     if speckle is not None and beam_centre is not None:
@@ -98,6 +98,23 @@ def find_scale(
     scale, more = _with_width(patterns, hits, scale, speckle, device)
     notes += [*more, *misplaced(scale, stated)]
     return scale, [summary(scale), *notes]
+
+
+def find_centre(
+    patterns: PatternFile, hit_threshold: float = 5.0, device: torch.device | str = "cpu"
+) -> tuple[tuple[float, float], float] | None:
+    """Beam centre that the first hits of a file agree on, and its spread over them, pixel; None where they do not.
+
+    At least five hits must each be symmetric about a point of their own; at most 24 hits and 2 GiB are looked at.
+
+    Args:
+        patterns: File of N frames.
+        hit_threshold: Standard deviations above background from which a frame is a hit.
+        device: Device of the computation.
+    """
+    hits = _find_hits(patterns, None, hit_threshold, device, _ENOUGH_HITS, 0)
+    centre, spread = (None, None) if len(hits.frame) < _FEW else _centre_of(hits, None)
+    return None if centre is None or spread is None else (centre, spread)
 
 
 def hits_among(photons: Tensor, mask: Tensor, scale: FrameScale, threshold: float = 5.0) -> Tensor:
@@ -116,24 +133,29 @@ def hits_among(photons: Tensor, mask: Tensor, scale: FrameScale, threshold: floa
 
 
 def _find_hits(
-    patterns: PatternFile, stated: tuple[float, float] | None, threshold: float, device: torch.device | str
+    patterns: PatternFile,
+    stated: tuple[float, float] | None,
+    threshold: float,
+    device: torch.device | str,
+    most: int = _MOST_HITS,
+    enough: int = _ENOUGH_HITS,
 ) -> _Hits:
-    """Hits of pieces all over a file, until there are enough."""
+    """Hits of pieces all over a file, until there are most, or enough in the first 2 GiB."""
     frames, photons, masks, levels, taken, looked = [], [], [], [], 0, 0
     frame_bytes, bin = 4 * math.prod(patterns.shape[1:]), coarse_bin(patterns.shape[1:])
     for frame in _pieces(patterns):
         whole, keep = _read(patterns, frame, device)
         binned, measured = bin_to(whole, keep, bin)
-        centre = _binned(torch.tensor(stated or _middle(patterns.shape[1:])), bin)
+        centre = _binned(torch.tensor(stated or middle(patterns.shape[1:])), bin)
         edges = [min(binned.shape[-2:]) // part for part in (2, 4)]
         is_hit, level = is_hit_near(binned, measured, centre, edges, threshold)
-        chosen = is_hit.nonzero()[:, 0][: _MOST_HITS - taken]
+        chosen = is_hit.nonzero()[:, 0][: most - taken]
         frames.append(frame[chosen.cpu().numpy()])
         photons.append(binned[chosen])
         masks.append(measured if measured.ndim == 2 else measured[chosen])
         levels.append(level[chosen] / bin**2)
         taken, looked = taken + len(chosen), looked + len(frame)
-        if taken >= _MOST_HITS or (taken >= _ENOUGH_HITS and looked * frame_bytes > _MOST_BYTES):
+        if taken >= most or (taken >= enough and looked * frame_bytes > _MOST_BYTES):
             break
     mask = masks[0] if masks[0].ndim == 2 else torch.cat(masks)
     return _Hits(np.concatenate(frames), torch.cat(photons), mask, torch.cat(levels), bin, looked)
@@ -162,17 +184,24 @@ def _with_centre(
     patterns: PatternFile, hits: _Hits, stated: tuple[float, float] | None
 ) -> tuple[FrameScale, list[Note]]:
     """Beam centre of the hits, or the stated one."""
-    known = FrameScale(stated or _middle(patterns.shape[1:]), math.nan, hits=len(hits.frame), frames=hits.frames)
-    centre, spread = _symmetric_about(hits, None if stated is None else _binned(torch.tensor(stated), hits.bin))
+    known = FrameScale(stated or middle(patterns.shape[1:]), math.nan, hits=len(hits.frame), frames=hits.frames)
+    centre, spread = _centre_of(hits, stated)
     if centre is not None:
-        row, column = (round(float(at) * hits.bin + (hits.bin - 1) / 2, 3) for at in centre)
-        spread = None if spread is None else spread * hits.bin
-        return replace(known, beam_centre=(row, column), centre_from="symmetry", centre_spread=spread), []
+        return replace(known, beam_centre=centre, centre_from="symmetry", centre_spread=spread), []
     if stated is not None:
         return known, []
     line = "the hits are not symmetric about any point, so the beam is taken at the middle of the frames"
     note = Note.warning(f"{line}; state it with preprocess.beam_centre=[row,column]", SCALE)
     return replace(known, centre_from="middle"), [note]
+
+
+def _centre_of(hits: _Hits, stated: tuple[float, float] | None) -> tuple[tuple[float, float] | None, float | None]:
+    """Centre of symmetry of hits and its spread over them, in pixels of the file, see _symmetric_about."""
+    centre, spread = _symmetric_about(hits, None if stated is None else _binned(torch.tensor(stated), hits.bin))
+    if centre is None:
+        return None, None
+    row, column = (round(float(at) * hits.bin + (hits.bin - 1) / 2, 3) for at in centre)
+    return (row, column), None if spread is None else spread * hits.bin
 
 
 def _symmetric_about(hits: _Hits, guess: Tensor | None) -> tuple[Tensor | None, float | None]:
@@ -243,36 +272,13 @@ def _without_hits(
     line = f"none of {hits.frames} frames is a hit: all are answered as blank, with probability 0"
     remedy = "if there should be hits, check mask, gain (data.adu_per_photon) and hits.threshold"
     scale = FrameScale(
-        stated or _middle(patterns.shape[1:]),
+        stated or middle(patterns.shape[1:]),
         speckle or SPECKLE_CELLS,
         "stated" if stated else "middle",
         "stated" if speckle else "unknown",
         frames=hits.frames,
     )
     return scale, [Note.warning(f"{line}; {remedy}", SCALE)]
-
-
-def _stated_centre(patterns: PatternFile, beam_centre: Sequence[float] | None) -> tuple[float, float] | None:
-    """Row and column as the user has them, else the median of the file's; None where neither says it."""
-    if beam_centre is not None:
-        inside = len(beam_centre) == 2 and all(
-            -0.5 <= at <= n - 0.5 for at, n in zip(beam_centre, patterns.shape[1:], strict=True)
-        )
-        if not inside:
-            size = " x ".join(map(str, patterns.shape[1:]))
-            raise UserError(
-                f"preprocess.beam_centre={list(beam_centre)} is no row and column of frames of {size} pixels"
-            )
-        return float(beam_centre[0]), float(beam_centre[1])
-    stored = np.asarray(patterns.geometry.get(BEAM_CENTRE, np.nan), dtype=np.float64).reshape(-1)
-    if len(stored) < 2 or not np.isfinite(stored).any():
-        return None
-    row, column = np.nanmedian(stored.reshape(-1, 2), axis=0)
-    return float(row), float(column)
-
-
-def _middle(shape: Sequence[int]) -> tuple[float, float]:
-    return (shape[0] - 1) / 2, (shape[1] - 1) / 2
 
 
 def coarse_bin(shape: Sequence[int]) -> int:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from spi_lightning.data.feature_cache import cached_features
 from spi_lightning.data.read_ahead import Piece, prepare_ahead
+from spi_lightning.data.scale.crop_centre import follow_beam
 from spi_lightning.data.scale.file_scale import hits_among
 from spi_lightning.data.scale.scale_free import ScaleFree
 from spi_lightning.data.transforms import Preprocess
@@ -64,8 +65,10 @@ class CheckpointMethod:
         batch_size: Patterns per pass through the network.
         device: Name of the device: ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ``cuda:1``, ...
         crop, bin: Instead of those of its preprocessing, for patterns of another size or pixel; None: its own.
-        speckle, beam_centre: Speckle width, pixel, and row and column of the beam, pixel, for a network that takes
-            patterns of any size; None: found from the hits of the file, see data.scale.file_scale.
+        speckle: Speckle width, pixel, for a network that takes patterns of any size; None: found from the hits of the
+            file, see data.scale.file_scale.
+        beam_centre: Row and column of the beam, pixel, around which patterns are cropped; None: as the file says, and
+            for a network that takes patterns of any size else found, see data.scale.crop_centre for others.
         hit_threshold: Standard deviations above background from which a frame is a hit; such a network answers others
             with probability 0.
         views: Instead of those of its task, see HitClassification; None: its own.
@@ -145,12 +148,17 @@ class CheckpointMethod:
         ]
 
     def fit_to(self, patterns: PatternFile) -> list[Note]:
-        """Set the scale of a network that takes patterns of any size to that of a file; notes on it."""
+        """Set the scale of a network for patterns of any size, or the centre of a crop, to a file's; notes on it."""
         return self._fitted(patterns)
 
     @cached_property
     def _fitted(self) -> LastValue[PatternFile, list[Note]]:
         preprocess = self.task.preprocess
+        if isinstance(preprocess, Preprocess):
+            centres = self.beam_centre, preprocess.beam_centre  # the user's, and the training's
+            return LastValue(
+                lambda patterns: follow_beam(preprocess, patterns, *centres, self.hit_threshold, self.device)
+            )
         if not isinstance(preprocess, ScaleFree):
             return LastValue(lambda patterns: [])
         return LastValue(lambda patterns: preprocess.fit_to(patterns, self.hit_threshold, self.device))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,9 @@ import torch
 from hydra.utils import instantiate
 
 from spi_lightning.errors import UserError
+from spi_lightning.fields import BEAM_CENTRE
 from spi_lightning.methods import CheckpointMethod
+from spi_lightning.progress import Listener
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.tasks.checkpoint_files import find_checkpoints, run_name
 from spi_lightning.tasks.frozen.backbone import FrozenCheckpoint
@@ -65,6 +68,19 @@ def test_another_crop_fits_larger_patterns_to_the_network(make_run, make_file) -
     np.testing.assert_array_equal(
         cropped.probability, answer_of(CheckpointMethod("x", make_run("c", crop=24), instantiate), patterns).probability
     )
+
+
+def test_the_crop_follows_the_beam_that_the_file_or_the_user_states(make_run, make_file) -> None:
+    patterns, run = make_file(12, edge=40), make_run(crop=24)
+    stated = replace(patterns, geometry={BEAM_CENTRE: np.array([14.5, 23.5])})
+    listener, method = Listener(), CheckpointMethod("x", run, instantiate)
+    followed = answer_of(method, stated, listener=listener)
+    assert any("the crop follows it" in note.text for note in listener.notes)
+    by_user = answer_of(CheckpointMethod("x", run, instantiate, beam_centre=(14.5, 23.5)), patterns)
+    np.testing.assert_array_equal(followed.probability, by_user.probability)
+    middle = answer_of(method, patterns).probability  # of another file after it
+    assert not np.allclose(middle, followed.probability, atol=1e-6)
+    np.testing.assert_array_equal(middle, answer_of(CheckpointMethod("x", run, instantiate), patterns).probability)
 
 
 def test_the_best_checkpoint_of_a_run_is_taken_and_named_after_it(make_run) -> None:
