@@ -12,7 +12,7 @@ from rich.text import Text
 
 from spi_lightning.console import Terminal
 from spi_lightning.notes import Level, Note, note_lines
-from spi_lightning.reports.hits.choice import left_out_of
+from spi_lightning.reports.hits.choice import hits_found, left_out_of
 from spi_lightning.results.hits import HitResult
 from spi_lightning.results.supports import SupportResult
 
@@ -86,9 +86,8 @@ def print_hits(result: HitResult, report: Path) -> None:
     ]
     chosen, taken = len(result.selected.frame), int(primary.decision.sum())
     line = f"{chosen} of {result.shape[0]} frames selected by {primary.name}, {int(primary.abstain.sum())} uncertain"
-    print_summary(
-        tables, [f"{line}{left_out_of(chosen, taken)}{result.selected.reason}"], result.notes, report, Level.HINT
-    )
+    line += f"{hits_found(result)}{left_out_of(chosen, taken)}{result.selected.reason}"
+    print_summary(tables, [line], result.notes, report, Level.HINT)
 
 
 def print_supports(result: SupportResult, report: Path) -> None:

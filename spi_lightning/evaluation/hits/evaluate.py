@@ -90,9 +90,11 @@ def evaluate_hits(
         training_frames=question.subset_frames(methods),
         columns={} if hit_threshold is None else FrameMeasurement(hit_threshold, device).kept(question.whole, cache),
         excluded=np.union1d(excluded, union_of(training)),
-        selected=Selected(reason="" if primary else reason_of(selects, list(answered), trained)),
     )
     result = replace(result, metrics=score(result, trained, replicates, seed, extra))
+    areas = {name: numbers.get("test/auroc") for name, numbers in result.metrics.get("methods", {}).items()}
+    reason = "" if primary else reason_of(selects, list(answered), trained, areas)
+    result = replace(result, selected=Selected(reason=reason))
     frames = gallery_frames(result, gallery)
     covered, layers = explain(methods, patterns, frames, occlusion)
     notes = [*training_notes(training, patterns), *patterns.notes, *question.fold_notes(methods)]
@@ -214,14 +216,21 @@ def primary_name(wanted: str | None, names: Sequence[str], trained: Sequence[str
     raise UserError(f"selection.method={wanted}: {what}; choose one of {', '.join(choices)}")
 
 
-def reason_of(name: str, names: Sequence[str], trained: Sequence[str]) -> str:
+def reason_of(
+    name: str, names: Sequence[str], trained: Sequence[str], areas: Mapping[str, float | None] | None = None
+) -> str:
     """Reason why a method selects where none was named, as the end of a sentence; empty for one method alone.
 
     Args:
         name: Name of the method that selects.
         names, trained: Names of all methods and of the trained networks, as for primary_name.
+        areas: Area under the ROC curve of each method by its name, where labels exist.
     """
     if len(names) < 2:
         return ""
     which = "the mean of the networks" if name == ENSEMBLE else "the one network" if trained else "the first"
-    return f"; {name} is {which} of {len(names)} methods, selection.method=NAME chooses another"
+    known = {other: area for other, area in (areas or {}).items() if area is not None}
+    best, better = max(known, key=lambda other: known[other], default=name), ""
+    if known.get(best, 0) > known.get(name, 1):
+        better = f": {best} ranks better (area under ROC {known[best]:.3f} against {known[name]:.3f})"
+    return f"; {name} is {which} of {len(names)} methods, selection.method=NAME chooses another{better}"

@@ -120,11 +120,13 @@ class LabelledSubset:
         return folds
 
 
-def _require_labels(label: NDArray[np.int64] | None) -> NDArray[np.int64]:
+def _require_labels(
+    label: NDArray[np.int64] | None, name: str = "a method that learns from labelled frames"
+) -> NDArray[np.int64]:
+    """Labels (N,); UserError without any, for the method of this name."""
     if label is None or not (label >= 0).any():
         raise UserError(
-            "a method that learns from labelled frames needs a file with labels: name them with "
-            "data.keys.label=, or leave the method out"
+            f"{name} needs a file with a few labels: name them with data.keys.label=, or leave the method out"
         )
     return label
 
@@ -174,7 +176,9 @@ class HitQuestion(Question[HitPart, HitAnswer]):
         """
         if not needs_labels(method):
             yield self.whole
-        elif not self.resolved.folds:
+            return
+        _require_labels(self.label, method.name)
+        if not self.resolved.folds:
             yield HitPart(self.content, self.resolved.draw(self.label), self.unlabelled)
         else:
             for labelled, held_out in self.resolved.deal(self.label):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import rankdata
 
 from spi_lightning.data.read_ahead import read_ahead
 from spi_lightning.fingerprint import Irrelevant
+from spi_lightning.notes import Note
 from spi_lightning.progress import Listener
 from spi_lightning.results.hit_answer import HitAnswer, HitPart
 
@@ -16,8 +18,8 @@ from spi_lightning.results.hit_answer import HitAnswer, HitPart
 class PhotonCount:
     """Rank frames by the photons they hold; no training and no labels.
 
-    The score is a logistic function of the logarithm of the photon count, centred on the median of the file and scaled
-    by its interquartile range. It ranks; as a probability it means nothing, because half of any file is taken.
+    The score is the relative rank of the photon count, the share of the file's frames that are darker. It ranks; as a
+    probability it means nothing, because the brighter half of any file is taken.
 
     Args:
         name: Name of the method in tables.
@@ -26,9 +28,8 @@ class PhotonCount:
     name: Irrelevant[str] = "photon_count"
 
     def answer(self, part: HitPart, listener: Listener) -> HitAnswer:
-        """Score every frame by its photons inside the mask."""
+        """Score every frame by its photons inside the mask; equal counts share their mean rank."""
         photons = np.concatenate([piece.photons.sum((1, 2), dtype=np.float64) for piece in read_ahead(part.patterns)])
-        logarithm = np.log1p(photons)
-        lower, median, upper = np.quantile(logarithm, [0.25, 0.5, 0.75])
-        score = (1 / (1 + np.exp(-(logarithm - median) / max(upper - lower, 1e-6)))).astype(np.float32)
+        score = ((rankdata(photons) - 0.5) / len(photons)).astype(np.float32)
+        listener.note(Note.of("it only ranks frames by brightness: the brighter half of any file is taken"))
         return HitAnswer(score, score)

@@ -6,6 +6,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from spi_lightning.fields import IS_HIT
+from spi_lightning.results.hits import TABLE, HitResult
+
 Frames = NDArray[np.int64]
 SELECTED: Final = "Selected frames, surest first"
 UNCERTAIN: Final = "Uncertain frames, nearest to the threshold first"
@@ -77,3 +80,10 @@ def left_out_of(selected: int, taken: int) -> str:
     if selected >= taken:
         return ""
     return f"; {taken - selected} taken but uncertain are left out (selection.uncertain=true selects them too)"
+
+
+def hits_found(result: HitResult) -> str:
+    """End of a sentence on the frames that hold a hit, single or not; empty if hits were not looked for."""
+    if IS_HIT not in result.columns:
+        return ""
+    return f"; {int(result.columns[IS_HIT].sum()):,} frames hold a hit, single or not (is_hit in {TABLE})"

@@ -29,7 +29,18 @@ from spi_lightning.reports.style import INK, OTHER, SINGLE, as_picture
 from spi_lightning.results.hit_columns import meanings_of
 from spi_lightning.results.hits import HitResult
 
-from .choice import DISPUTED, FALSE_ALARMS, MISSED, NEAREST, REJECTED, SELECTED, STEPS, UNCERTAIN, left_out_of
+from .choice import (
+    DISPUTED,
+    FALSE_ALARMS,
+    MISSED,
+    NEAREST,
+    REJECTED,
+    SELECTED,
+    STEPS,
+    UNCERTAIN,
+    hits_found,
+    left_out_of,
+)
 from .columns import column_figures
 from .comparison import comparison_blocks
 from .curves import (
@@ -100,9 +111,11 @@ def _answer(result: HitResult) -> Iterator[Block]:
     """Result in two sentences, and warnings."""
     count, chosen = result.shape[0], len(result.selected.frame)
     unsure, name, rule = int(result.primary.abstain.sum()), result.primary.name, result.rule
+    undecided = "" if result.primary.undecided is None else ", or the method does not decide them"
     words = (
         f"{chosen:,} of {count:,} frames are selected as single hits by {name}, and {unsure:,} "
-        f"are uncertain: their probability lies within {rule.abstain_within:g} of the threshold {rule.threshold:g}. "
+        f"are uncertain: their probability lies within {rule.abstain_within:g} of the threshold {rule.threshold:g}"
+        f"{undecided}{hits_found(result)}. "
     )
     accuracy = result.metrics.get("test/accuracy")
     if result.label is None or accuracy is None:

@@ -1,6 +1,7 @@
 """Evaluation of hits from Python, without configuration files."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,39 @@ from spi_lightning import results
 from spi_lightning.baselines.vectors import AngularVectors
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation import Cache
+from spi_lightning.evaluation.console_table import print_hits
 from spi_lightning.evaluation.hits import columns, evaluate_hits, write_hits
+from spi_lightning.evaluation.hits.evaluate import reason_of
 from spi_lightning.evaluation.hits.question import LabelledSubset
 from spi_lightning.methods import DiffusionMap, GraphCut, PhotonCount
 from spi_lightning.notes import Level
+from spi_lightning.reports.hits.choice import hits_found
 from spi_lightning.results.decision import DecisionRule
 
 FEW = {"replicates": 20, "gallery": 2, "hit_threshold": None}
+
+
+def test_a_method_that_ranks_better_than_the_first_is_named_where_labels_are() -> None:
+    why = "; first is the first of 2 methods, selection.method=NAME chooses another"
+    names = ["first", "second"]
+    better = ": second ranks better (area under ROC 0.950 against 0.900)"
+    assert reason_of("first", names, [], {"first": 0.9, "second": 0.95}) == why + better
+    for areas in ({}, {"first": 0.9, "second": 0.9}, {"first": None, "second": None}, {"first": 0.9, "second": None}):
+        assert reason_of("first", names, [], areas) == why
+
+
+def test_a_method_that_needs_labels_is_named_where_there_are_none(make_file) -> None:
+    with pytest.raises(UserError, match=r"^graph_cut needs a file with a few labels: .*data.keys.label="):
+        evaluate_hits(make_file(20).changed(labels={}), [graph_cut()], **FEW)
+
+
+def test_frames_that_hold_a_hit_are_counted_beside_those_selected(make_file, tmp_path: Path, capsys) -> None:
+    result = evaluate_hits(make_file(20), [PhotonCount()], **(FEW | {"hit_threshold": 5.0}))
+    words = f"; {int(result.columns['is_hit'].sum())} frames hold a hit, single or not (is_hit in predictions.csv)"
+    assert hits_found(result) == words and hits_found(replace(result, columns={})) == ""
+    print_hits(result, tmp_path / "report.html")
+    assert words in capsys.readouterr().out
+    assert any("only ranks frames by brightness" in note.text for note in result.notes)
 
 
 def graph_cut() -> GraphCut:
