@@ -68,7 +68,7 @@ def embedding_figure(
     probability: NDArray[np.float32],
     label: NDArray[np.int64] | None,
     method: str = "pca",
-    threshold: float | None = None,
+    decision: NDArray[np.int64] | None = None,
 ) -> Figure:
     """Frames by features; colour is the label, or the probability where there are no labels.
 
@@ -77,7 +77,7 @@ def embedding_figure(
         probability: (N,) that a frame is a single hit.
         label: (N,) 1 single hit, 0 other, -1 unknown; None: there are no labels.
         method: Embedding, ``pca`` or ``tsne``.
-        threshold: Probability from which a frame is decided to be a single hit; frames decided wrongly are ringed.
+        decision: (N,) 1 where a frame is taken as a single hit: frames decided wrongly are ringed; None: no rings.
 
     Source: Han & Li (2017), Fig. 14.
     """
@@ -92,7 +92,7 @@ def embedding_figure(
             picture.colorbar(drawn, ax=axes, label="probability of a single hit")
         else:
             scatter_by_label(axes, places[:, 0], places[:, 1], label[index], size)
-            single = label[index] == 1 if threshold is None else probability[index] >= threshold
+            single = (label if decision is None else decision)[index] == 1
             if (wrong := (label[index] >= 0) & (single != (label[index] == 1))).any():
                 x, y = places[wrong].T
                 title = f"decided wrongly ({wrong.sum()})"

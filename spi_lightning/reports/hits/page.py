@@ -217,8 +217,8 @@ def _frames(result: HitResult, embedding: str) -> Iterator[Block]:
     label = result.label
     source = next((one for one in (result.primary, *result.answers) if one.features is not None), None)
     if source is not None and source.features is not None and result.shape[0] > 1:
-        threshold = result.rule.threshold
-        picture = embedding_figure(source.features, result.primary.probability, label, embedding, threshold)
+        primary = result.primary
+        picture = embedding_figure(source.features, primary.probability, label, embedding, primary.decision)
         words = f"Penultimate features of {source.name}; frames near each other have like features."
         yield Picture(as_picture(picture), "Features", words)
     for picture, title, words in column_figures(result, label):

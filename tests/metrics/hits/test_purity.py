@@ -24,3 +24,11 @@ def test_risk_at_full_coverage_is_the_error_rate() -> None:
     coverage, risk = risk_and_coverage(PROBABILITY, LABEL, 0.5)
     assert coverage[-1] == 1 and risk[-1] == pytest.approx(1 / 6)
     assert risk[0] == 0  # the surest frame is right
+
+
+def test_undecided_frames_are_the_least_confident_and_not_taken() -> None:
+    undecided = np.array([True, False, False, False, False, False])
+    coverage, risk = risk_and_coverage(PROBABILITY, LABEL, 0.5, undecided)
+    assert risk[-1] == pytest.approx(2 / 6)  # frame 2 is a false alarm, and frame 0, a single hit, is not taken
+    assert risk[0] == 0 and coverage[-1] == 1
+    assert risk[-2] == pytest.approx(1 / 5)

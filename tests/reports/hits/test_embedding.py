@@ -37,13 +37,14 @@ def test_without_labels_the_colour_is_the_probability() -> None:
     np.testing.assert_array_equal(marks.get_array(), probability)
 
 
-@pytest.mark.parametrize(("threshold", "ringed"), [(0.5, "decided wrongly (3)"), (None, "")])
-def test_frames_decided_wrongly_are_ringed(threshold: float | None, ringed: str) -> None:
+@pytest.mark.parametrize(("decided", "ringed"), [(True, "decided wrongly (3)"), (False, "")])
+def test_frames_decided_wrongly_are_ringed(decided: bool, ringed: str) -> None:
+    """Decisions count, not probabilities: an undecided frame has 1/2 and is not taken."""
     features, label = clusters(60)
-    probability = label.astype(np.float32)
-    probability[:3] = 1 - probability[:3]
+    decision, probability = label.copy(), np.full(60, 0.5, np.float32)
+    decision[:3] = 1 - decision[:3]
     label[5] = -1
-    axes = embedding_figure(features, probability, label, "tsne", threshold).axes[0]
+    axes = embedding_figure(features, probability, label, "tsne", decision if decided else None).axes[0]
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert [name for name in names if "wrongly" in name] == [ringed] * bool(ringed) and "unknown (1)" in names
 
