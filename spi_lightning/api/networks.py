@@ -40,7 +40,7 @@ from spi_lightning.tasks import (
 from spi_lightning.tasks.checkpoint_files import run_name
 
 from .patterns import Patterns, as_patterns
-from .python_words import in_python
+from .python_words import in_python, python_words
 from .volumes import as_volumes
 
 _METHODS: Final[dict[type, type[Any]]] = {
@@ -154,7 +154,7 @@ class Trained(Summarised):
         answer = cast(HitAnswer, self.method.answer(HitPart("", None, unlabelled), listener := Listener()))
         for note in listener.notes:
             if note.level:
-                warnings.warn(note.text, stacklevel=4)  # of the line that called predict
+                warnings.warn(python_words(note.text), stacklevel=4)  # of the line that called predict
         return answer
 
     @property

@@ -119,6 +119,22 @@ def test_patterns_of_another_detector_are_binned_for_a_checkpoint_as_the_command
     assert (cfg.preprocess.bin, cfg.preprocess.crop) == (1, None)
 
 
+def test_the_beam_of_measured_frames_is_kept_for_the_evaluation_of_a_simulated_training(tmp_path: Path) -> None:
+    quick, words = ("trainer.max_epochs=1", "preprocess.crop=16"), ["preprocess.beam_centre=[5,7]"]
+    train(small_config(tmp_path, *quick, name="middle"))
+    train(small_config(tmp_path, *quick, *words, name="beam"))
+    middle, beam = (load(tmp_path / name / "checkpoints/last.ckpt") for name in ("middle", "beam"))
+    assert torch.equal(middle["state_dict"]["network.head.weight"], beam["state_dict"]["network.head.weight"])
+    assert beam["config"]["task"]["preprocess"]["beam_centre"] == [5, 7]
+    frames = sorted((tmp_path / "cache").glob("*.cxi"))[0]
+    tuning = ("experiment=finetune", f"checkpoint={tmp_path / 'beam'}", f"data.path={frames}")
+    cfg = small_config(tmp_path, *tuning, *words, simulated=False)
+    starting_weights(cfg, words)
+    assert cfg.preprocess.beam_centre == [5, 7]
+    starting_weights(cfg, ["seed=1"])
+    assert cfg.preprocess.beam_centre is None  # the other training's was of other frames
+
+
 def test_steps_of_the_command_line_win_over_epochs_of_the_configuration(tmp_path: Path) -> None:
     for words, epochs in {
         ("trainer.max_steps=50",): -1,

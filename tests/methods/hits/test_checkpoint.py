@@ -6,6 +6,7 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
+from spi_lightning import load
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE
 from spi_lightning.methods import CheckpointMethod
@@ -78,6 +79,8 @@ def test_the_crop_follows_the_beam_that_the_file_or_the_user_states(make_run, ma
     assert any("the crop follows it" in note.text for note in listener.notes)
     by_user = answer_of(CheckpointMethod("x", run, instantiate, beam_centre=(14.5, 23.5)), patterns)
     np.testing.assert_array_equal(followed.probability, by_user.probability)
+    in_python = load(run, device="cpu", beam_centre=(14.5, 23.5)).predict(patterns)
+    np.testing.assert_allclose(in_python, by_user.probability, atol=1e-6)
     middle = answer_of(method, patterns).probability  # of another file after it
     assert not np.allclose(middle, followed.probability, atol=1e-6)
     np.testing.assert_array_equal(middle, answer_of(CheckpointMethod("x", run, instantiate), patterns).probability)
