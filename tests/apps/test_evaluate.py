@@ -146,7 +146,7 @@ def test_what_is_selected_follows_the_decision(hits, tmp_path) -> None:
         (["method=photon_count", "data.path=gone.h5"], "gone.h5"),
         (["method=photon_count", "decision.threshold=2"], "decision.threshold"),
         (["method=photon_count", "report.embedding=umap"], "pca or tsne"),
-        (["method=[photon_count,graph_cutt]"], "graph_cutt.*photon_count"),
+        (["method=[photon_count,graph_cutt]"], "graph_cutt is neither.*did you mean graph_cut"),
         (["method=photon_count", "+settings.photon_count.k=3"], "photon_count.k is unknown"),
         (["method=photon_count", "+settings.graph_cut.k=3"], "does not hold graph_cut"),
         (["method=photon_count", "training_labels.folds=1"], "training_labels.folds=1"),
