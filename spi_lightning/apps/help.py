@@ -67,10 +67,8 @@ def _page(name: str, file_key: str, groups: Mapping[str, Any], further: str) -> 
         further: ``keys`` to add the keys of the chosen parts; ``names`` to give only the names of the choices, but in
             groups that a user of the command looks at first.
     """
-    choice, bare = (
-        read_choice(CONF / f"{name}.yaml"),
-        "FILE" if "path" in file_key else "NAME" if file_key == "name" else "RUN",
-    )
+    choice = read_choice(CONF / f"{name}.yaml")
+    bare = "FILE" if "path" in file_key else "NAME" if file_key == "name" else "RUN"
     page = [
         f"usage: spi {name}{f' [{bare}]' * bool(file_key)} [KEY=VALUE ...]",
         "",
@@ -86,17 +84,27 @@ def _page(name: str, file_key: str, groups: Mapping[str, Any], further: str) -> 
     page += ["", "Keys, KEY=VALUE, with their defaults:", *_keys(choice.settings)]
     for group, default in groups.items() if further == "keys" else ():
         page += _keys_of(group, str(default)) if default else ()
-    if further != "keys":
+    page += [line for base in _bases(name) for line in ("", f"The keys of spi {base} are taken too.")]
+    if groups and further != "keys":
         page += ["", f"spi {name} GROUP --help lists the choices of a group with their keys."]
     return [*page, "", "Examples:", *(part for line in choice.examples for part in _command(line))]
 
 
 def groups_of(name: str) -> dict[str, Any]:
     """Groups that a command chooses from, each with its default; None for no choice."""
-    entries = yaml.safe_load((CONF / f"{name}.yaml").read_text(encoding="utf-8"))["defaults"]
-    named = {group: value for entry in entries if isinstance(entry, dict) for group, value in entry.items()}
+    named = {key: value for entry in _defaults(name) if isinstance(entry, dict) for key, value in entry.items()}
     methods = {"method": None} if name == "evaluate" else {}  # which the command finds by itself, in any number
     return methods | {group: value for group, value in named.items() if (CONF / group).is_dir()}
+
+
+def _defaults(name: str) -> list[Any]:
+    entries: list[Any] = yaml.safe_load((CONF / f"{name}.yaml").read_text(encoding="utf-8"))["defaults"]
+    return entries
+
+
+def _bases(name: str) -> list[str]:
+    """Commands whose files the file of a command builds on."""
+    return [entry for entry in _defaults(name) if isinstance(entry, str) and (CONF / f"{entry}.yaml").is_file()]
 
 
 def _files(name: str, group: str) -> list[Path]:

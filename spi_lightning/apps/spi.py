@@ -14,6 +14,7 @@ FILE_KEY: Final[Mapping[str, str]] = {
     "simulate": "path",
     "describe": "data.path",
     "train": "",
+    "classify": "data.path",
     "evaluate": "data.path",
     "phase": "data.path",
     "orient": "data.path",
