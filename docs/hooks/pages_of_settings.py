@@ -19,7 +19,7 @@ SKIPPED = ("_target_", "_partial_", "defaults", "_convert_")
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """The pages stand in the navigation behind the index of their folder."""
-    for entries in list(_lists(config.nav)):
+    for entries in list(lists_of(config.nav)):
         if f"{COMMANDS}/index.md" in entries:
             entries.extend({name: f"{COMMANDS}/{name}.md"} for name in FILE_KEY)
         if f"{SETTINGS}/index.md" in entries:
@@ -139,9 +139,9 @@ def _is_skipped(key: str) -> bool:
     return key.split(".")[0] == "hydra" or any(part in SKIPPED for part in key.split("."))
 
 
-def _lists(nav: object) -> Iterator[list[object]]:
+def lists_of(nav: object) -> Iterator[list[object]]:
     """Every list in the navigation, at any depth."""
     if isinstance(nav, list):
         yield nav
     for each in nav if isinstance(nav, list) else nav.values() if isinstance(nav, dict) else ():
-        yield from _lists(each)
+        yield from lists_of(each)
