@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "simulate": "simulate patterns=480 path=hits.cxi seed=1",
     "describe": "describe hits.cxi",
     "photon_count": f"evaluate {HITS} method=photon_count",
+    "classify": "classify hits.cxi",
     "labelled": f"evaluate {HITS} method=[graph_cut,diffusion_map,random_forest]",
     "demo_tiny_cnn": "train experiment=demo_tiny_cnn tracking=disabled hydra.run.dir=runs/demo",
     "finetune": f"train experiment=finetune checkpoint=runs/demo {HITS} tracking=disabled hydra.run.dir=runs/finetuned",
@@ -61,7 +62,7 @@ def main(words: list[str]) -> None:
     names = [word for word in words if not word.startswith("folder=")] or list(COMMANDS)
     for name in names:
         line = COMMANDS[name].split()
-        extra = ["cache=null"] if line[0] == "evaluate" else []
+        extra = ["cache=null"] if line[0] in ("classify", "evaluate") else []
         numbers = measured([*line, *extra], folder)
         kept = {**numbers, "command": COMMANDS[name].replace(str(CRYSTAL), CRYSTAL.name)}
         write_result(NAME, {"commands": {**read_result(NAME).get("commands", {}), name: kept}})
