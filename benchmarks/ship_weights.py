@@ -19,7 +19,6 @@ import pytorch_lightning as pl
 import torch
 import yaml
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
 
 from benchmarks.record import read_result
 from spi_lightning.tasks import HitClassification, find_checkpoint
@@ -70,7 +69,7 @@ def calibrated(config: Mapping[str, Any], weights: Mapping[str, Any]) -> tuple[d
     torch.set_num_threads(2)
     task: HitClassification = instantiate(config["task"])
     task.load_state_dict(dict(weights))
-    data = instantiate(OmegaConf.create(dict(config["data"])))
+    data = instantiate(config["data"], _convert_="all")
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
     trainer.validate(task, datamodule=data, verbose=False)
     numbers = trainer.test(task, datamodule=data, verbose=False)[0]
