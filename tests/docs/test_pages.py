@@ -15,6 +15,7 @@ import spi_lightning.apps.process.entry  # noqa: F401  registers the resolvers o
 from spi_lightning.apps.configuration.plain_words import command_line
 from spi_lightning.apps.spi import FILE_KEY
 from spi_lightning.locations import CONF
+from spi_lightning.tasks.checkpoint_files import shipped_names
 from tests.cases.commands import ROOT
 
 DOCS = ROOT / "docs"
@@ -72,10 +73,11 @@ def first_value(word: str) -> str:
 
 
 def unknown_methods(words: list[str]) -> list[str]:
-    """Values of `method=` that are neither a file of conf/method nor may be a run."""
+    """Values of `method=` that are neither a file of conf/method nor weights of the package nor may be a run."""
     values = [word.partition("=")[2].strip("[]") for word in words if word.startswith("method=")]
     names = [name.strip() for value in values for name in value.split(",")]
-    return [name for name in names if re.fullmatch(r"[a-z][a-z0-9_]*", name) and name not in choices("method")]
+    known = {*choices("method"), *shipped_names()}
+    return [name for name in names if re.fullmatch(r"[a-z][a-z0-9_]*", name) and name not in known]
 
 
 def choices(group: str) -> set[str]:
