@@ -57,7 +57,12 @@ def ship(card: ModelCard, weights: Mapping[str, Any], config: Mapping[str, Any],
     """
     write_weights(card.path, weights, config, half)
     card = replace(card, sha256=hash_of_file(card.path))
+    write_card(card)
+    return card
+
+
+def write_card(card: ModelCard) -> None:
+    """Write a card beside its weights by an atomic write."""
     plain = {name: value for name, value in asdict(card).items() if name != "name"}
     with atomic_write(card.path.with_suffix(".yaml")) as temporary:
         temporary.write_text(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=120), encoding="utf-8")
-    return card
