@@ -16,5 +16,8 @@ def test_a_timed_command_is_done(tmp_path: Path) -> None:
 
 def test_the_tour_of_readme_has_the_measured_seconds() -> None:
     commands, tour = read_result(NAME)["commands"], (ROOT / "README.md").read_text(encoding="utf-8")
-    steps = [commands[step]["seconds"] for step in ("simulate", "describe", "labelled", "demo_tiny_cnn", "phase_hits")]
+    steps = [
+        commands[step]["seconds"]
+        for step in ("simulate", "describe", "classify", "labelled", "demo_tiny_cnn", "phase_hits")
+    ]
     assert [int(seconds) for seconds in re.findall(r"\((\d+) s\)", tour)] == [round(seconds) for seconds in steps]
