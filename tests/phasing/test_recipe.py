@@ -143,7 +143,7 @@ def test_a_mistake_in_yaml_names_the_entry(entries: object, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "iterations"), [("default", 2150), ("bellisario", 20000), ("wu_iterative", 2000), ("cohere_S0054", 620)]
+    ("name", "iterations"), [("shrinkwrap", 2150), ("bellisario", 20000), ("wu_iterative", 2000), ("cohere_S0054", 620)]
 )
 def test_the_recipes_of_the_papers_read_and_count(name: str, iterations: int) -> None:
     cfg = OmegaConf.load(Path(__file__).parents[2] / "conf" / "phasing" / f"{name}.yaml")

@@ -44,7 +44,7 @@ def test_the_best_start_is_one_of_those_kept() -> None:
     text = verdict(result, numbers)
     assert text.startswith("2 of 3 starts agree; the best of them leaves a relative Fourier error of 0.02")
     assert "A start that agrees with no other leaves" in text and "began from the same" not in text
-    assert "names no resolution; phases of 2 unrelated starts agree to 0.64, so 2 starts are too few" in text
+    assert "names no resolution; phases of 2 unrelated starts agree to 0.64, so 2 are too few" in text
     assert numbers["prtf/crossing"] is None
 
 

@@ -180,7 +180,7 @@ def test_detector_units_are_converted_with_a_stated_gain(tmp_path) -> None:
         (
             {"patterns": counts()},
             {"photons": "pattern"},
-            r"'pattern' is not in the file; there are: patterns \(6, 5, 4\)",
+            r"'pattern' is not in the file; did you mean data.keys.photons=patterns\? there are: patterns \(6, 5, 4\)",
         ),
         ({"g/patterns": counts()}, {"photons": "g"}, r"'g' is a group"),
         ({"a": counts(), "b": counts()}, {}, r"more than one data set.*data.keys.photons=.*a \(6, 5, 4\)"),
