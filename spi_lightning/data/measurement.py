@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -43,6 +44,20 @@ class Measurement(Summarised):
     poisson: bool | None = None
     beside: tuple[float, float] | None = None
     bin: int = 1
+
+    def facts(self) -> Mapping[str, object]:
+        """Size, unit, measured share, size of a pixel of the density, and number of notes."""
+        shape, steps = tuple(self.fourier_amplitude.shape), self.frequency_step
+        pixels = () if steps is None else tuple(1e9 / (n * step) for n, step in zip(shape, steps, strict=True))
+        return {
+            "pattern": f"{' x '.join(map(str, shape))} pixels",
+            "unit": "photons" if self.photons else "relative intensity",
+            "sum": float(self.fourier_amplitude.square().sum(dtype=torch.float64)),
+            "measured": f"{100 * float(self.mask.float().mean()):.4g} % of the pixels",
+            "pixel": f"{' x '.join(f'{pixel:.3g}' for pixel in pixels)} nm of the density" if pixels else None,
+            "density": "the true one is known" if self.density is not None else None,
+            "notes": len(self.notes) or None,
+        }
 
     @property
     def found_keys(self) -> dict[str, str]:

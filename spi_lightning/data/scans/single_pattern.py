@@ -251,6 +251,10 @@ class ScanMeasurement(Measurement):
     axes: ScanAxes | None = None
     prepared: dict[str, Any] = field(default_factory=dict)
 
+    def facts(self) -> Mapping[str, object]:
+        """As of Measurement, and whether the laboratory frame is known."""
+        return {**super().facts(), "laboratory": "not known: incomplete geometry" if self.axes is None else "known"}
+
     @property
     def found_keys(self) -> dict[str, str]:
         """See Measurement; not the mask, which has another sense where it is named."""
