@@ -51,7 +51,7 @@ def simulated_file(folder: Path, size: int, patterns: int) -> PatternFile:
 
 
 def untrained_method(folder: Path, network: str, size: int, device: str) -> CheckpointMethod:
-    """What evaluate.py makes of a checkpoint; the weights do not matter here."""
+    """What spi evaluate makes of a checkpoint; the weights do not matter here."""
     overrides = [f"experiment={EXPERIMENTS[network]}", f"preprocess.bin={size // 64}", f"folder={folder}"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = compose("train", overrides=overrides)
@@ -61,7 +61,7 @@ def untrained_method(folder: Path, network: str, size: int, device: str) -> Chec
 
 
 def classify(method: CheckpointMethod) -> Work:
-    """What evaluate.py does with a file."""
+    """What spi evaluate does with a file."""
     return lambda path: len(method.answer(HitPart("", None, open_patterns(path)), Listener()).score)
 
 

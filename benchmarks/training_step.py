@@ -53,7 +53,7 @@ def configuration(experiment: str, folder: str) -> DictConfig:
 
 
 def lightning_steps(cfg: DictConfig, data: pl.LightningDataModule) -> list[float]:
-    """Seconds of each step of Trainer.fit, callbacks of train.py included, without checkpoints, logs and bars."""
+    """Seconds of each step of Trainer.fit, callbacks of spi train included, without checkpoints, logs and bars."""
     clock, task = Clock(), instantiate(cfg.task, _convert_="all")
     trainer = instantiate(cfg.trainer, _partial_=True)(
         logger=False,

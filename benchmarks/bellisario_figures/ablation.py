@@ -68,7 +68,7 @@ def cells() -> Iterator[Cell]:
 
 
 def overrides(cell: Cell) -> list[str]:
-    """What of train.py's settings makes one cell."""
+    """What of the settings of spi train makes one cell."""
     experiment, _, narrow = _NETWORK[cell.network]
     density = cell.output == "density" and cell.loss != "BCE"  # the network answers a density, else logits
     loss = {"BCE": "support_cross_entropy", "MSE": "squared_error"}.get(cell.loss, "support_penalty")

@@ -93,7 +93,7 @@ def truth_of(patterns: Batch) -> NDArray[np.bool_]:
 
 
 def answer(method: SupportMethod, patterns: Batch, name: str | None = None) -> MethodResult:
-    """What a method says of a batch, as evaluate.py asks it of a file, and its numbers against the truth."""
+    """What a method says of a batch, as spi evaluate asks it of a file, and its numbers against the truth."""
     frames, masks = (ArrayFrames(patterns[key][:, 0].numpy()) for key in (INTENSITY, MASK))
     drawn = PatternFile(Path("simulated"), "drawn", frames, frame_masks=masks)
     made = method.answer(SupportPart("", np.arange(len(drawn)), drawn), Listener())
@@ -108,7 +108,7 @@ def table_of(
 
 
 def score(table: MethodResult, patterns: Batch) -> dict[str, float]:
-    """Means over patterns: TITLES, and what evaluate.py data=supports reports beside."""
+    """Means over patterns: TITLES, and what spi evaluate data=supports reports beside."""
     numbers = SupportScoring(patterns[STRUCTURE].numpy(), replicates=300)(table.columns)
     plain = {key.removeprefix("test/"): value for key, value in numbers.items()}
     return {key: float(value) for key, value in plain.items() if value is not None and "/" not in key}

@@ -1,4 +1,4 @@
-"""Trainings of a minute, in memory: many of them in the time that one run of train.py takes to start and to write."""
+"""Trainings of a minute, in memory: many of them in the time that one run of spi train takes to start and to write."""
 
 import torch
 from hydra import compose, initialize_config_dir
@@ -13,7 +13,7 @@ from spi_lightning.tasks import SupportPrediction
 
 
 def make_task(overrides: list[str]) -> SupportPrediction:
-    """The task that train.py would build of these words, with weights of seed 0."""
+    """The task that spi train would build of these words, with weights of seed 0."""
     torch.manual_seed(0)
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         cfg = compose("train", overrides=[*overrides, "folder=unused"])

@@ -121,7 +121,7 @@ def network(
 
 
 def gradient(pattern: Tensor, mask: Tensor, seeds: int, seed: int = 0) -> Found:
-    """No network: the method ``gradient`` of evaluate.py data=volumes at its defaults."""
+    """No network: the method ``gradient`` of spi evaluate data=volumes at its defaults."""
     began = time.process_time()
     runs = GradientVolume(device="cpu").answer(VolumePart(pattern, mask, seeds, seed), Listener())
     seconds = (time.process_time() - began) / seeds

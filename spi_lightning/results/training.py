@@ -57,7 +57,7 @@ class TrainingResult(Summarised):
 
     @classmethod
     def load(cls, folder: Path) -> TrainingResult:
-        """Result of a run folder of train.py.
+        """Result of a run folder of spi train.
 
         Raises:
             UserError: The folder has no metrics.csv, or one of its files is damaged.

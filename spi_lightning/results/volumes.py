@@ -22,7 +22,7 @@ _SHARES: Final = {"held_out": 0.5, "disagreement": 1.0}  # and what they stay be
 
 @dataclass(frozen=True)
 class VolumeSettings:
-    """Settings of a comparison; conf/volumes/ holds them for evaluate.py.
+    """Settings of a comparison; conf/volumes/ holds them for spi evaluate.
 
     Args:
         starts: Number of random starts.

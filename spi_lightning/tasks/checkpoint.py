@@ -110,7 +110,7 @@ def load_task(
     checkpoint = read_checkpoint(path)
     config = checkpoint.get("config")
     if config is None or not isinstance(config["task"], dict):
-        raise UserError(f"{path}: the checkpoint has no configuration of its task; it was not written by train.py")
+        raise UserError(f"{path}: the checkpoint has no configuration of its task; it was not written by spi train")
     try:
         built = instantiate(config["task"])
     except Exception as error:  # any error of parts on settings that do not fit

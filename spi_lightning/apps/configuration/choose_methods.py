@@ -78,7 +78,7 @@ _OF_RUN: Final = {"hits": _hits, "supports": _supports, "volumes": _volumes}
 
 
 def refinement_of(experiment: str, overrides: Any, checkpoint: Path | None = None) -> RefinementSettings:
-    """Task of an experiment of train.py and its early stopping.
+    """Task of an experiment of spi train and its early stopping.
 
     Args:
         experiment: Name in conf/experiment/, of a refinement.

@@ -23,7 +23,7 @@ OF_KIND: Final[Mapping[str, tuple[str, ...]]] = {
     "supports": ("supports",),
     "volumes": ("volumes", "transfer"),
 }
-"""Settings of evaluate.py that only one kind of data reads."""
+"""Settings of spi evaluate that only one kind of data reads."""
 _apply = ConfigLoaderImpl._apply_overrides_to_config
 
 

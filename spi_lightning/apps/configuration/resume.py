@@ -44,9 +44,9 @@ def resumed_settings(cfg: DictConfig) -> DictConfig:
     path = last_checkpoint(cfg.resume)
     stored = read_checkpoint(path)["config"]
     if stored is None:
-        raise UserError(f"resume={cfg.resume}: its checkpoint has no configuration; it was not written by train.py")
+        raise UserError(f"resume={cfg.resume}: its checkpoint has no configuration; it was not written by spi train")
     if lacking := [group for group in BUILT if not isinstance(stored.get(group), dict)]:
-        raise UserError(f"{path}: its configuration has no settings of {lacking[0]}; it was not written by train.py")
+        raise UserError(f"{path}: its configuration has no settings of {lacking[0]}; it was not written by spi train")
     stored = registered(stored, str(path), RUN_PARTS)  # before anything that it names is looked up
     stored, words = writing_to(str(cfg.folder), cfg.data.get("cache_dir", str(CACHE)), stored), command_words()
     named = {key_of(word) for word in words or ()}

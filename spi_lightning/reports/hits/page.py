@@ -70,7 +70,7 @@ def write_evaluation_report(run: Path, figures: Mapping[str, MakeFigure] | None 
     """Make report.html of an evaluation's run folder, from its files alone.
 
     Args:
-        run: Folder written by evaluate.py.
+        run: Folder written by spi evaluate.
         figures: Further figures, see reports.further; they are called with HitResult.
         embedding: Embedding of features, ``pca`` or ``tsne``.
 
