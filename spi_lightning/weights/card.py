@@ -103,11 +103,11 @@ _NESTED: Final = {"results"}
 
 def _checked(kind: type, values: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """Values of the fields of a dataclass; UserError for one that is missing, unknown or of another type."""
-    hints = get_type_hints(kind)
+    annotated = get_type_hints(kind)
     names = [field.name for field in fields(kind)]
     if wrong := sorted(set(names) ^ set(values)):
         raise UserError(f"{path}: {wrong[0]} is {'missing' if wrong[0] in names else 'unknown'} in the model card")
     for name in names:
-        if name not in _NESTED and (misfit := misfit_of(values[name], hints[name])) is not None:
+        if name not in _NESTED and (misfit := misfit_of(values[name], annotated[name])) is not None:
             raise UserError(f"{path}: {name}{misfit}")
     return {name: values[name] for name in names}

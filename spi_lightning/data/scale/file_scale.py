@@ -19,7 +19,7 @@ from spi_lightning.physics.array import bin_to, cut_window
 from spi_lightning.physics.frames.beam_centre import find_beam_centre, find_centre_anywhere
 from spi_lightning.physics.frames.frame_scale import (
     NARROWEST_TRIED,
-    RINGS_SEEN,
+    RINGS_RESOLVED,
     SPECKLE_CELLS,
     FrameScale,
     speckle_widths,
@@ -250,7 +250,7 @@ def _fine_widths(
     hits: _Hits,
     beam_centre: tuple[float, float],
     device: torch.device | str,
-    narrowest: float = RINGS_SEEN,
+    narrowest: float = RINGS_RESOLVED,
 ) -> tuple[Tensor, Tensor]:
     """Widths and qualities of hits from unbinned pixels around the beam, which are read again."""
     edge = min(_FINE, 2 * max(patterns.shape[1:]))

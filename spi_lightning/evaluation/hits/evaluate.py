@@ -80,8 +80,7 @@ def evaluate_hits(
         UserError: A mistake in the arguments, a method that cannot answer, or frames that cannot be read.
     """
     rule, question = rule or DecisionRule(), HitQuestion(patterns, subset or LabelledSubset())
-    trained = _require_able(methods, question)
-    selects = primary_name(primary, [one.name for one in methods], trained)
+    selects = primary_name(primary, [one.name for one in methods], trained := _require_able(methods, question))
     training = training_frames_of(methods, patterns)
     answered = {one.name: ask_whole(one, question, cache, show=show) for one in methods}
     result = replace(

@@ -16,7 +16,7 @@ NARROWEST: Final = 2.0
 """Width, pixels, below which the speckles of a particle are not sampled."""
 WHOLE: Final = 0.1
 """Largest relative departure from SPECKLE_CELLS of the speckles of cells of whole pixels."""
-RINGS_SEEN: Final = 2.2
+RINGS_RESOLVED: Final = 2.2
 """Width, pixels, from which rings are told from a smooth decay, which a particle of many sizes has too."""
 NARROWEST_TRIED: Final = 1.4
 """Least width, pixels, that a fit can tell, where all hits are of one size."""
@@ -92,7 +92,7 @@ def speckle_widths(
     mask: Tensor,
     beam_centre: Tensor,
     background: Tensor | float = 0.0,
-    narrowest: float = RINGS_SEEN,
+    narrowest: float = RINGS_RESOLVED,
 ) -> tuple[Tensor, Tensor]:
     """Speckle width of each pattern from the fit of a sphere in pixels; no geometry is needed.
 
