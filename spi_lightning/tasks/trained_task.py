@@ -47,7 +47,13 @@ class TrainedTask(pl.LightningModule):
         self.results: dict[str, Any] = {}
 
     def count_loss(self, losses: Tensor, batch_idx: int) -> Tensor:
-        """Mean of the losses of a training batch, which also enters the mean of the epoch."""
+        """Mean of the losses (B,) of a training batch, or of one number, which also enters the mean of the epoch.
+
+        Raises:
+            UserError: There are several numbers for a pattern, as where logits and labels were broadcast.
+        """
+        if losses.ndim > 1:
+            raise UserError(f"loss: gave numbers of shape {tuple(losses.shape)}; give one for each pattern, (B,)")
         if batch_idx == 0:  # not at the start of the epoch, by which a run resumed at its very end does not come
             self.train_loss.reset()
         loss = losses.mean()

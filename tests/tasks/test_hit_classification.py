@@ -57,6 +57,13 @@ def test_loss_of_a_step_is_the_mean_over_patterns() -> None:
     torch.testing.assert_close(classifier.training_step(patterns, 0), expected)
 
 
+def test_a_loss_of_another_package_that_broadcasts_is_refused() -> None:
+    classifier = task()
+    classifier.loss = lambda logits, labels: (logits[:, None] - labels[None, :]) ** 2
+    with pytest.raises(UserError, match=r"shape \(6, 6\); give one for each pattern"):
+        classifier.training_step(batch(), 0)
+
+
 def test_other_numbers_of_classes_are_refused() -> None:
     with pytest.raises(UserError, match=r"task\.classes=3"):
         HitClassification(ResNet10(), Preprocess(), cross_entropy, HitMetrics(), torch.optim.Adam, classes=3)

@@ -30,7 +30,7 @@ NUMBERS: Final = {
 _PIXELS: Final = "measured_pixels"
 _TRIAL: Final = re.compile(r"(^|/)(\d{3,})_[^/]*$")  # folder of a trial, which is named by its number and its settings
 _OF_TRAINING: Final = ("val/loss", "train/steps")
-_SMALL: Final = ("loss", "error", "chi_square", "r_factor", "false_", "seconds")  # in names of what is to be small
+_SMALL: Final = ("loss", "error", "chi_square", "r_factor", "false_", "seconds", "eq_6")  # in names of what is to be small
 
 
 @dataclass(frozen=True)
@@ -109,18 +109,28 @@ def compare_runs(names: Sequence[Path], objective: str | None = None) -> Compari
 
 
 def parts_of(comparison: Comparison) -> list[Comparison]:
-    """A comparison by the kinds of its runs: those with the objective, then those that have other numbers, by kind.
+    """A comparison by the numbers of its runs: those with the objective, then those of another objective, by that.
 
     Trainings and evaluations that share the objective stand together, and so do runs without a result.
     """
     objective, apart = comparison.objective, dict[str, list[Run]]()
     for run in comparison.runs:
-        other = _kind(run) in NUMBERS and objective not in run.numbers and objective not in NUMBERS[_kind(run)]
-        apart.setdefault(_kind(run) if other else "", []).append(run)
+        apart.setdefault(_other_objective(run, objective), []).append(run)
     if len(apart) == 1:
         return [comparison]
     together = [_ordered(apart.pop("", []), objective, comparison.skipped)] if "" in apart else []
-    return [*together, *(_ordered(runs, NUMBERS[kind][0]) for kind, runs in apart.items())]
+    return [*together, *(_ordered(runs, other) for other, runs in apart.items())]
+
+
+def _other_objective(run: Run, objective: str) -> str:
+    """Number that decides the order of a run that lacks the objective; empty where it belongs to those that have it."""
+    kind, own = _kind(run), run.settings.get("objective")
+    if objective in run.numbers or objective in NUMBERS.get(kind, ()):
+        return ""
+    if kind in NUMBERS:
+        return NUMBERS[kind][0]
+    same = not isinstance(own, str) or own.rpartition("/")[2] == objective.rpartition("/")[2]
+    return "" if same else str(own)
 
 
 def _ordered(found: Sequence[Run], objective: str, skipped: tuple[Path, ...] = ()) -> Comparison:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import yaml
@@ -11,6 +11,7 @@ from .run import Run
 
 ABSENT: Final = "–"
 _FOREIGN: Final = ("hydra", "tracking", "folder", "name", "resume", "trust", "cache", "report", "objective")
+_METHODS: Final = ("checkpoint", "methods", "method")
 _FOLDERS: Final = ("dirpath", "default_root_dir", "save_dir", "log_dir", "folder", "cache_dir")
 
 
@@ -30,21 +31,29 @@ class Column:
 def varied_settings(runs: Sequence[Run]) -> list[Column]:
     """Settings in which runs differ: those that most runs have first, and of these the ones that commands named.
 
-    A setting that takes one value for each value of another, such as all those of an experiment, is left out.
+    A setting that takes one value for each value of another, such as all those of an experiment, is left out, and so is
+    one that has one value in all runs of the kinds that have it.
     """
+    runs = [_without_methods(run) if run.method else run for run in runs]
     leaves = [dict(_leaves(run.settings)) for run in runs]
     named = list(dict.fromkeys(key for run in runs for key in run.words if _concerns(key)))
     named = [key for key in named if len({run.words.get(key) for run in runs}) > 1]
     columns = [Column(key, _values(runs, leaves, key)) for key in named]
-    columns = [column for column in columns if len(set(column.values)) > 1]
+    columns = [column for column in columns if _differs(column, runs, range(len(runs)))]
     with_settings = [number for number, each in enumerate(leaves) if each]
     others = list(dict.fromkeys(key for each in leaves for key in each if _concerns(key)))
     for key in sorted(others, key=lambda key: key.count(".")):
         column = Column(key, tuple(each.get(key, ABSENT) for each in leaves))
-        known = [column.values[number] for number in with_settings]
-        if len(set(known)) > 1 and not any(_explains(other, column, with_settings) for other in columns):
+        if _differs(column, runs, with_settings) and not any(_explains(other, column, with_settings) for other in columns):
             columns.append(column)
     return sorted(columns, key=lambda column: sum(value == ABSENT for value in column.values))
+
+
+def _without_methods(run: Run) -> Run:
+    """One method of an evaluation without the settings that list all of its methods."""
+    settings = {key: value for key, value in run.settings.items() if key not in _METHODS}
+    words = {key: value for key, value in run.words.items() if key not in _METHODS}
+    return replace(run, settings=settings, words=words)
 
 
 def _leaves(settings: Any, parent: str = "") -> Iterator[tuple[str, str]]:
@@ -88,6 +97,13 @@ def _concerns(key: str) -> bool:
     """Whether a key says what a run computes: not where it writes, and not whom it tells."""
     parts = key.split(".")
     return parts[0] not in _FOREIGN and not set(parts) & {*_FOLDERS}
+
+
+def _differs(column: Column, runs: Sequence[Run], numbers: Sequence[int]) -> bool:
+    """Whether runs have two values of a setting, or of one kind some have it and some have not."""
+    pairs = {(runs[number].kind, column.values[number]) for number in numbers}
+    kinds = [kind for kind, _ in pairs]
+    return len({value for _, value in pairs} - {ABSENT}) > 1 or len(kinds) > len(set(kinds))
 
 
 def _explains(one: Column, other: Column, numbers: Sequence[int]) -> bool:

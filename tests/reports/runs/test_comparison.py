@@ -11,7 +11,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.reports.runs import compare_runs, print_comparison, write_outputs
 from spi_lightning.reports.runs.comparison import parts_of
 from spi_lightning.results.phasing import PHASING_FILE
-from spi_lightning.reports.runs.comparison import is_minimised
+from spi_lightning.reports.runs.comparison import is_minimised, parts_of
 from spi_lightning.reports.runs.screen import runs_table, titles
 from spi_lightning.reports.short_names import short_keys
 from spi_lightning.results.runs import JOB
@@ -58,6 +58,23 @@ def test_evaluations_stand_beside_trainings_by_the_number_of_the_test(tmp_path: 
     assert found.labels[0] == "evaluation · tiny"
 
 
+def test_trainings_of_another_objective_and_settings_of_one_kind_stand_apart(tmp_path: Path) -> None:
+    sweep(tmp_path / "hits")
+    sweep(tmp_path / "volumes", objective="val/loss")
+    (tmp_path / "evaluation").mkdir()
+    (tmp_path / "evaluation" / "predictions.h5").touch()
+    (tmp_path / "evaluation" / "config.yaml").write_text("checkpoint: [one, two]\ndecision: {threshold: 0.5}\n")
+    methods = {"one": {"test/auroc": 0.9}, "two": {"test/auroc": 0.2}}
+    (tmp_path / "evaluation" / "metrics.json").write_text(json.dumps({"methods": methods}))
+    found = compare_runs([tmp_path / "hits", tmp_path / "evaluation"])
+    assert [column.key for column in found.settings] == ["optimizer.lr"]
+    parts = parts_of(compare_runs([tmp_path], "val/auroc"))
+    assert [part.objective for part in parts] == ["val/auroc", "test/auroc"]
+    (tmp_path / "volumes" / "optimizer.lr=0" / "metrics.json").write_text(json.dumps({"val/loss": 0.1}))
+    trainings = parts_of(compare_runs([tmp_path / "hits", tmp_path / "volumes"], "val/auroc"))
+    assert [part.objective for part in trainings] == ["val/auroc", "val/loss"] and len(trainings[1].runs) == 1
+
+
 @pytest.mark.parametrize("width", [80, 140])
 def test_the_table_is_whole_in_its_width(tmp_path: Path, capsys: pytest.CaptureFixture[str], width: int) -> None:
     sweep(tmp_path / "sweep", key="simulate.a_setting_with_a_long_name_indeed")
@@ -87,7 +104,7 @@ def test_short_names_of_columns_are_as_long_as_they_must_be() -> None:
 
 @pytest.mark.parametrize(
     ("name", "minimised"),
-    [("val/auroc", False), ("val/loss", True), ("test/false_positive_rate", True), ("val/iou", False), ("val/mine", False)],
+    [("val/auroc", False), ("val/loss", True), ("val/eq_6_either_twin", True), ("test/false_positive_rate", True), ("val/iou", False), ("val/mine", False)],
 )
 def test_direction_of_numbers(name: str, minimised: bool) -> None:
     assert is_minimised(name) is minimised
