@@ -52,7 +52,7 @@ class TrainedTask(pl.LightningModule):
         Raises:
             UserError: There are several numbers for a pattern, as where logits and labels were broadcast.
         """
-        if losses.ndim > 1:
+        if losses.ndim > 1 and losses.numel() > len(losses):
             raise UserError(f"loss: gave numbers of shape {tuple(losses.shape)}; give one for each pattern, (B,)")
         if batch_idx == 0:  # not at the start of the epoch, by which a run resumed at its very end does not come
             self.train_loss.reset()
