@@ -79,6 +79,11 @@ class HitClassification(TrainedTask):
         interval: Interval = "epoch",
     ) -> None:
         super().__init__(network, optimizer, schedule, interval)
+        if absent := [half for half in ("features", "head") if not callable(getattr(network, half, None))]:
+            raise UserError(
+                f"network: {type(network).__name__} has no {' and no '.join(absent)}; a hit classifier is "
+                "head(features(pattern)), features (B, d) of the penultimate layer and its last layer"
+            )
         if classes not in (1, 5):
             raise UserError(f"task.classes={classes}: choose 1 (single hit or not) or 5 (kinds of hits)")
         if views not in AUGMENTATIONS:

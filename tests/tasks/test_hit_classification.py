@@ -88,3 +88,9 @@ def test_averaged_over_views_an_answer_is_that_of_the_turned_pattern(classes: in
 def test_unknown_views_are_refused() -> None:
     with pytest.raises(UserError, match=r"task\.views=spin is unknown: choose one of none, flips, dihedral"):
         task(views="spin")
+
+
+def test_a_network_without_its_two_halves_is_refused_before_it_is_trained() -> None:
+    whole = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.LazyLinear(1))
+    with pytest.raises(UserError, match="Sequential has no features and no head"):
+        HitClassification(whole, Preprocess(), binary_cross_entropy, HitMetrics(), torch.optim.Adam)

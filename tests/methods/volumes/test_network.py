@@ -16,8 +16,11 @@ SMALL = {
 }
 
 
-def test_a_refinement_says_nothing_of_lightning_s_accelerators_and_tips(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_refinement_says_nothing_of_lightning_s_accelerators_and_tips(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lightning = logging.getLogger("pytorch_lightning")
+    monkeypatch.setattr(lightning, "level", logging.INFO)  # as Lightning sets it, whatever ran before in this process
     lightning.addHandler(caplog.handler)
     amplitude = torch.rand(16, 16, 16, generator=torch.Generator().manual_seed(0))
     part = VolumePart(amplitude, torch.ones_like(amplitude, dtype=torch.bool), starts=1, seed=0)
@@ -27,4 +30,4 @@ def test_a_refinement_says_nothing_of_lightning_s_accelerators_and_tips(caplog: 
         lightning.removeHandler(caplog.handler)
     assert len(runs.density) == 1
     assert not [record for record in caplog.records if record.name.startswith(("pytorch_lightning", "lightning"))]
-    assert lightning.level == logging.INFO  # as Lightning has set it: what the caller trains is not silenced
+    assert lightning.level == logging.INFO  # again: what the caller trains is not silenced
