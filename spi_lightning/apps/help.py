@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -144,8 +145,8 @@ def _part(choice: Choice) -> Iterator[str]:
 def _keys_of(group: str, name: str) -> Iterator[str]:
     """Lines of the keys of a choice, under the name of its group."""
     choice = read_whole_choice(CONF / group / f"{name}.yaml")
-    package = group.replace("/", ".")
-    yield from _keys(Setting(f"{package}.{each.key}", each.value, each.comment) for each in choice.settings)
+    package = "" if choice.is_global else f"{group.replace('/', '.')}."
+    yield from _keys(replace(each, key=f"{package}{each.key}") for each in choice.settings)
 
 
 def _keys(settings: Iterable[Setting]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.callbacks import WeightAveraging
 from pytorch_lightning.loggers import Logger
 
+from spi_lightning.apps.configuration.composed_files import notes_on_replaced_choices
 from spi_lightning.apps.configuration.fitting_parts import choice_of
 from spi_lightning.apps.configuration.mistake_lines import one_line
 from spi_lightning.apps.configuration.resolved import command_words, recorded
@@ -32,7 +33,9 @@ from spi_lightning.callbacks import (
 )
 from spi_lightning.callbacks.validation import ended_before
 from spi_lightning.data import PatternBatches
+from spi_lightning.distributed import launched
 from spi_lightning.errors import UserError
+from spi_lightning.evaluation.console_table import print_note
 from spi_lightning.files import remove_stale_parts, write_json
 from spi_lightning.mistakes import stopped_with
 from spi_lightning.reports import write_training_figures
@@ -72,6 +75,8 @@ def train(cfg: DictConfig) -> float:
     weights, resumed = starting_weights(cfg, words), ResumedRun.of(cfg.resume)
     require_fit(cast(Mapping[str, Any], cfg), choice_of)
     check_types(cfg, "train", {"resume": TEXT, "checkpoint": TEXT})
+    for note in notes_on_replaced_choices() if not launched() else ():
+        print_note(note)
     folder, loggers, config = Path(cfg.folder), cast(list[Logger], []), recorded(cfg)
     pl.seed_everything(cfg.seed, workers=True, verbose=False)
     data, task, chosen = (instantiate(part, _convert_="all") for part in (cfg.data, cfg.task, cfg.tracking))

@@ -37,12 +37,14 @@ class Choice:
         about: Comment at its top, up to its examples.
         examples: Command lines below the line ``Examples:`` of that comment.
         settings: Its keys in the order of the file.
+        is_global: Whether its keys are full names of settings, as in conf/experiment/, and not those of its group.
     """
 
     path: Path
     about: str
     examples: tuple[str, ...]
     settings: tuple[Setting, ...]
+    is_global: bool = False
 
     @property
     def first_sentence(self) -> str:
@@ -65,19 +67,40 @@ def read_choice(path: Path) -> Choice:
     end = words.index("Examples:") if "Examples:" in words else len(words)
     root = yaml.compose(text, Loader=yaml.SafeLoader)
     found = () if root is None else tuple(_settings(root, "", lines, top))
-    return Choice(path, " ".join(words[:end]).strip(), tuple(words[end + 1 :]), found)
+    is_global = "# @package _global_" in lines[:top]
+    return Choice(path, " ".join(words[:end]).strip(), tuple(words[end + 1 :]), found, is_global)
 
 
 def read_whole_choice(path: Path) -> Choice:
-    """As read_choice, with the settings of the parts that the file takes by its defaults, such as ``keys: scan``."""
+    """As read_choice, with the settings of its parts and of the files it builds on, which its defaults name.
+
+    A part is such as ``keys: scan``, a file to build on such as ``shi_tiny_cnn`` of the same folder. A mapping in one
+    line is given by its keys, so that what the file says of them stands over what is below.
+    """
     choice = read_choice(path)
     entries = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("defaults", [])
-    found = list(choice.settings)
+    found: dict[str, Setting] = {}
+    for base in (path.parent / f"{entry}.yaml" for entry in entries if isinstance(entry, str)):
+        below = read_whole_choice(base).settings if base.is_file() else ()
+        found |= {leaf.key: leaf for each in below for leaf in _by_key(each)}
+    own = [leaf for each in choice.settings for leaf in (_by_key(each) if found or choice.is_global else (each,))]
+    found |= {each.key: replace(each, comment=each.comment or found.get(each.key, each).comment) for each in own}
     for group, name in (pair for entry in entries if isinstance(entry, dict) for pair in entry.items()):
         part = path.parent / str(group) / f"{name}.yaml"
         if part.is_file():
-            found += [Setting(f"{group}.{each.key}", each.value, each.comment) for each in read_choice(part).settings]
-    return replace(choice, settings=tuple(found))
+            parts = (replace(each, key=f"{group}.{each.key}") for each in read_choice(part).settings)
+            found |= {each.key: each for each in parts if each.key not in found}
+    return replace(choice, settings=tuple(found.values()))
+
+
+def _by_key(setting: Setting) -> Iterator[Setting]:
+    """The keys of a mapping that is written in one line, each as a setting with its comment; others as they are."""
+    node = yaml.compose(setting.value, Loader=yaml.SafeLoader) if setting.value.startswith("{") else None
+    if not isinstance(node, yaml.MappingNode) or not node.value:
+        yield setting
+        return
+    for name, value in node.value:
+        yield from _by_key(Setting(f"{setting.key}.{name.value}", _written(value, setting.value), setting.comment))
 
 
 def _settings(node: yaml.MappingNode, prefix: str, lines: list[str], top: int) -> Iterator[Setting]:

@@ -69,6 +69,14 @@ def test_help_of_a_choice_lists_its_keys(capsys: pytest.CaptureFixture[str]) -> 
     assert "Two processes on the CPU" in printed and "trainer.devices=2" in printed and "trainer=gpu" not in printed
 
 
+def test_help_of_an_experiment_lists_what_it_takes_from_another(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status("train", "experiment=demo_tiny_cnn", "--help") == 0
+    printed = capsys.readouterr().out
+    lines = {line.strip().split("  ")[0] for line in printed.splitlines()}
+    assert {"simulate.usable_photons=1.2e+4", "data.augment=flips", "trainer.max_steps=1200"} <= lines
+    assert "trainer.max_steps=3000" not in printed and "experiment.trainer" not in printed
+
+
 @pytest.mark.parametrize("group", sorted(path.name for path in CONF.iterdir() if path.is_dir()))
 def test_every_choice_says_in_one_line_what_it_is(group: str) -> None:
     choices = [read_choice(path) for path in sorted((CONF / group).glob("*.yaml"))]
