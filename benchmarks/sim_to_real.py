@@ -28,7 +28,7 @@ def real_patterns() -> list[str]:
 def measure(experiment: str, seeds: int, pure: bool) -> dict[str, Any]:
     """Train every seed, score each on the real patterns, then their ensemble."""
     name = f"{experiment}_pure" if pure else experiment
-    extra = ["simulate.minimum_photons=0"] if pure else []
+    extra = ["simulate.usable_photons=0"] if pure else []
     folders = [Path("runs") / name / f"seed{seed}" for seed in range(seeds)]
     trained = [train(f, f"experiment={experiment}", f"seed={s}", *extra) for s, f in enumerate(folders)]
     rows = [

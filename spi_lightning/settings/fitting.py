@@ -61,10 +61,14 @@ def _misfit_of_one(value: Any, annotation: Any) -> Misfit | None:
     if annotation in WORDS:
         return None if _is_plain(value, annotation) else Misfit("", value, (WORDS[annotation],))
     if origin is Annotated:
-        wrong = _misfit_of_one(value, get_args(annotation)[0])
         from spi_lightning.simulate.draws import RISING  # torch, which the help of a command does without
 
-        falls = wrong is None and RISING in get_args(annotation) and value[0] > value[1]
+        kind, is_range = get_args(annotation)[0], RISING in get_args(annotation)
+        if is_range and not isinstance(value, list | tuple):  # one number is a fixed range
+            fits = _is_plain(value, get_args(kind)[0])
+            return None if fits else Misfit("", value, (WORDS[get_args(kind)[0]], "a list such as [1,2]"))
+        wrong = _misfit_of_one(value, kind)
+        falls = wrong is None and is_range and value[0] > value[1]
         return Misfit("", value, ("the lower value, then the higher",)) if falls else wrong
     if origin is Literal:
         choices = get_args(annotation)

@@ -22,7 +22,7 @@ NOT_NEGATIVE: Final = _words(
     "exclude flat folds frame_columns frames gallery gap halo_photons halo_radius halo_sigma hits.threshold hole "
     "inner kernel_penalty kinds least_oversampling maximum_photons minimum_photons need_scaling noise num_workers "
     "occlusion patience peak_photons polish_steps positive_weight seed shift sigma size_spread start_noise "
-    "streak_photons streak_width stretch"
+    "streak_photons streak_width stretch usable_photons"
 )
 SHARES: Final = _words(
     "core_probability coverage cut dead_fraction decision.threshold dropout fraction fractions halo_share held_out "

@@ -1,13 +1,48 @@
 """Random draws: ranges, log-normal spreads, choices and directions."""
 
 import math
-from typing import Annotated, Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, TypeVar, dataclass_transform, get_args, get_type_hints
 
 import torch
 from torch import Tensor
 
+Made = TypeVar("Made")
 RISING: Final = "low, high"
 Range = Annotated[tuple[float, float], RISING]
+WholeRange = Annotated[tuple[int, int], RISING]
+
+
+@dataclass_transform()
+def recipe(cls: type[Made]) -> type[Made]:
+    """Dataclass with ranges, of which one number is a fixed one: ``distance=0.58`` becomes (0.58, 0.58).
+
+    Args:
+        cls: Class whose annotations are those of a dataclass.
+    """
+    ranges = {name: hint for name, hint in get_type_hints(cls, include_extras=True).items() if _holds_range(hint)}
+    checked: Callable[[Any], None] = getattr(cls, "__post_init__", lambda made: None)
+
+    def with_ranges(self: Any) -> None:
+        for name, hint in ranges.items():
+            setattr(self, name, _as_range(getattr(self, name), hint))
+        checked(self)
+
+    cls.__post_init__ = with_ranges  # type: ignore[attr-defined]
+    return dataclass(cls)
+
+
+def _holds_range(hint: Any) -> bool:
+    """Whether an annotation is a range or a choice or mapping of such."""
+    return RISING in get_args(hint) or any(map(_holds_range, get_args(hint)))
+
+
+def _as_range(value: Any, hint: Any) -> Any:
+    """A number as a fixed range, in a mapping each; anything else as it is."""
+    if isinstance(value, Mapping):
+        return {name: _as_range(each, hint) for name, each in value.items()}
+    return (value, value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
 def uniform(bounds: Range, size: tuple[int, ...], generator: torch.Generator) -> Tensor:

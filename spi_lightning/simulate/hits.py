@@ -11,13 +11,13 @@ from spi_lightning.fields import Kind
 from spi_lightning.physics.photons import count_photons, count_photons_in_lumps, photons_per_fluence
 from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
 
-from .draws import Range, log_normal, log_uniform, uniform
+from .draws import Range, log_normal, log_uniform, recipe, uniform
 from .optics import BadPixels, Optics
 from .scattering import Geometry, Particles, amplitudes
 from .scenes import SceneRecipe, repeat_models
 
 
-@dataclass
+@recipe
 class GeometryRecipe:
     """Ranges of the detector geometry, uniform, one draw per pattern.
 
@@ -76,7 +76,7 @@ class Brightness:
         return torch.where(inside, photons, again) / photons_at_unit_fluence
 
 
-@dataclass
+@recipe
 class HitSimulator:
     """Simulated single-particle imaging patterns with their labels, in blocks fixed by (config, seed, block).
 
@@ -84,7 +84,7 @@ class HitSimulator:
         shape: Detector height and width, pixel.
         block_size: Number of patterns per block.
         patterns_per_model: Patterns of one scene in different orientations and fluences (100 in Han & Li 2017).
-        minimum_photons: Least photons of a usable single hit in the measured pixels (0: every single hit is usable).
+        usable_photons: Least photons of a usable single hit in the measured pixels (0: every single hit is usable).
         photons_per_count: Range of photons per count, uniform per pattern; 1 is an ideal counter, above 1 is a gain set
             too high, with less than Poisson noise (variance over mean is 0.5 in the real development patterns).
         samples, curvature_order: Accuracy of the transform, see scattering.amplitudes.
@@ -98,7 +98,7 @@ class HitSimulator:
     brightness: Brightness = field(default_factory=Brightness)
     optics: Optics = field(default_factory=Optics)
     bad_pixels: BadPixels = field(default_factory=BadPixels)
-    minimum_photons: float = 0.0
+    usable_photons: float = 0.0
     photons_per_count: Range = (1.0, 1.0)
     samples: int = 64
     curvature_order: int = 0
@@ -142,7 +142,7 @@ class HitSimulator:
         else:
             counts = count_photons(expected, photon_generator)
         photon_count = (signal * mask).sum((1, 2)).cpu()
-        usable = (kind == Kind.SINGLE) & (photon_count >= self.minimum_photons)
+        usable = (kind == Kind.SINGLE) & (photon_count >= self.usable_photons)
         return {
             fields.PHOTONS: counts,
             fields.MASK: mask,

@@ -19,7 +19,7 @@ from spi_lightning.physics.photons import count_photons, photons_per_fluence
 from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
 from spi_lightning.simulate.particles.voxels import VoxelParticle, gaussian_blur, random_affine, voxel_model, voxelise
 
-from .draws import Range, uniform
+from .draws import Range, recipe, uniform
 from .hits import Brightness, GeometryRecipe, block_seed_of
 from .optics import BadPixels, Optics
 from .scattering import Geometry, Particles
@@ -95,7 +95,7 @@ def resolves(voxel_size: float, geometry: Geometry, shape: tuple[int, int]) -> b
     return float(q.max()) * voxel_size < 0.49  # a little less than 1/2, for the interpolation
 
 
-@dataclass
+@recipe
 class LiteralHitSimulator:
     """Han & Li's simulator behind the interface of HitSimulator: ``simulator(block, seed) -> dict of tensors``.
 
@@ -109,7 +109,7 @@ class LiteralHitSimulator:
         twist: Largest twist of a body, rad per diameter, uniform in both senses.
         geometry, brightness: Recipes drawn once per model.
         optics, bad_pixels: Recipes drawn per pattern; none in the paper.
-        minimum_photons: Least photons of a usable single hit, as in HitSimulator.
+        usable_photons: Least photons of a usable single hit, as in HitSimulator.
     """
 
     scene: SceneRecipe
@@ -124,7 +124,7 @@ class LiteralHitSimulator:
     brightness: Brightness = field(default_factory=Brightness)
     optics: Optics = field(default_factory=Optics)
     bad_pixels: BadPixels = field(default_factory=BadPixels)
-    minimum_photons: float = 0.0
+    usable_photons: float = 0.0
 
     def __post_init__(self) -> None:
         self.shape = (int(self.shape[0]), int(self.shape[1]))
@@ -167,7 +167,7 @@ class LiteralHitSimulator:
         expected = self.optics(signal, on_device.beam_centre, mask, generator) * mask
         photon_generator = torch.Generator(device).manual_seed(block_seed + 1)
         photon_count = (signal * mask).sum((1, 2)).cpu()
-        usable = (kind == Kind.SINGLE) & (photon_count >= self.minimum_photons)
+        usable = (kind == Kind.SINGLE) & (photon_count >= self.usable_photons)
         per_model = {
             fields.KIND: kind,
             fields.PARTICLE_COUNT: count,

@@ -1,7 +1,5 @@
 """Measurement of an ideal pattern of one particle: photon noise, background, missing pixels."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
@@ -9,12 +7,12 @@ from spi_lightning.errors import UserError
 from spi_lightning.physics.detector import radius_in_pixels
 from spi_lightning.physics.photons import count_photons
 
-from .draws import Range, chance, log_uniform, uniform
+from .draws import Range, chance, log_uniform, recipe, uniform
 
 _SPECKLE = (1.22, 2.23)  # first and second dark ring of a disc, in units of 1 / diameter
 
 
-@dataclass
+@recipe
 class Measurement:
     """Ranges of the imperfections of a measurement, one draw per pattern; all off by default.
 

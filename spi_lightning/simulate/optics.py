@@ -1,17 +1,15 @@
 """Imperfections of the instrument, one draw per pattern: background, blur, gain, streaks, bad pixels."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.physics import detector
 
-from .draws import Range, chance, log_normal, log_uniform, uniform
+from .draws import Range, chance, log_normal, log_uniform, recipe, uniform
 
 
-@dataclass
+@recipe
 class Optics:
     """Ranges of the imperfections of the instrument; all off by default.
 
@@ -80,7 +78,7 @@ class Optics:
         }
 
 
-@dataclass
+@recipe
 class BadPixels:
     """Unmeasured pixels: the mask of a real detector, or a beam hole, gaps and dead pixels drawn per pattern.
 

@@ -1,7 +1,7 @@
 """Scenes in the beam: single particles, touching clusters, far pairs and contaminants, with their positions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from spi_lightning.fields import BODY, DENSITY, DIAMETER, ORIENTATION, Kind
 from spi_lightning.physics.rotations.orientations import random_quaternions
 from spi_lightning.simulate.particles.shape import Family, Shape, UnitShape
 
-from .draws import Range, chance, choose, log_uniform, random_directions, uniform
+from .draws import Range, WholeRange, chance, choose, log_uniform, random_directions, recipe, uniform
 from .projection import BODIES
 from .scattering import Particles
 
@@ -57,7 +57,7 @@ def far_apart(separation: Tensor, generator: torch.Generator) -> Tensor:
 CONTAMINANTS = ("other_size", "droplet", "elongated", "satellite", "aggregate", "far_pair")
 
 
-@dataclass
+@recipe
 class ParticleRecipe:
     """Distribution of one particle.
 
@@ -119,7 +119,7 @@ class ParticleRecipe:
         }
 
 
-@dataclass
+@recipe
 class SceneRecipe:
     """Distribution of the scenes of a set.
 
@@ -140,7 +140,7 @@ class SceneRecipe:
 
     kinds: Mapping[str, float]
     particle: ParticleRecipe = field(default_factory=ParticleRecipe)
-    many: tuple[int, int] = (5, 10)
+    many: WholeRange = (5, 10)
     gap: Range = (1.0, 1.15)
     size_spread: float = 0.0
     contaminants: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(CONTAMINANTS, 1.0))
@@ -149,7 +149,7 @@ class SceneRecipe:
     elongation: Range = (1.4, 4.0)
     blob: Range = (0.2, 0.6)
     blobs: Mapping[str, float] = field(default_factory=lambda: {"sphere": 1.0})
-    aggregate: tuple[int, int] = (4, 12)
+    aggregate: WholeRange = (4, 12)
     separation: Range = (1.5, 8.0)
 
     def __post_init__(self) -> None:

@@ -16,7 +16,7 @@ from spi_lightning.physics.twin import RULE, canonical_amplitude_phase
 from spi_lightning.simulate.particles.phase_field import PhaseRecipe
 from spi_lightning.simulate.particles.superellipsoid import SuperellipsoidRecipe
 
-from .draws import Range, log_uniform, uniform
+from .draws import Range, log_uniform, recipe, uniform
 from .hits import block_seed_of
 
 Body = Callable[[int, Tensor, torch.Generator], Tensor]
@@ -44,7 +44,7 @@ def pattern_of(amplitude: Tensor, phase: Tensor, size: int) -> Tensor:
     return fourier(density, ndim=3).abs()
 
 
-@dataclass
+@recipe
 class VolumeNoise:
     """Counting noise and detector of 3D patterns; ``peak_photons=None`` is noise-free.
 

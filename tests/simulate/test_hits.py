@@ -53,7 +53,7 @@ def test_counts_follow_the_drawn_brightness() -> None:
 
 
 def test_faint_singles_are_not_usable() -> None:
-    block = simulator(minimum_photons=2e4, scene=SceneRecipe(kinds={"single": 1.0}))(0, 2)
+    block = simulator(usable_photons=2e4, scene=SceneRecipe(kinds={"single": 1.0}))(0, 2)
     assert torch.equal(block["is_single_hit"] == 1, block["photon_count"] >= 2e4)
     assert 0 < block["is_single_hit"].sum() < 24
 

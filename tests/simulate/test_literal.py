@@ -144,7 +144,7 @@ def test_block_is_fixed_by_seed_and_index() -> None:
 def test_counts_follow_the_photon_label_and_singles_the_threshold() -> None:
     brightness = Brightness(median=2e4, sigma=0.1)
     for block in range(4):
-        drawn = small_simulator(brightness=brightness, minimum_photons=2e4)(block, seed=0)
+        drawn = small_simulator(brightness=brightness, usable_photons=2e4)(block, seed=0)
         counted, expected = drawn[fields.PHOTONS].sum((1, 2)), drawn[fields.PHOTON_COUNT]
         assert ((counted - expected).abs() < 5 * expected.sqrt()).all()
         single = drawn[fields.KIND] == Kind.SINGLE

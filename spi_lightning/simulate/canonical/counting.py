@@ -1,16 +1,15 @@
 """Counting in pixels that are larger or smaller than the cells, wrong gain and hot pixels."""
 
-from dataclasses import dataclass
 from math import ceil
 
 import torch
 from torch import Tensor
 
 from spi_lightning.physics.photons import count_photons_in_lumps
-from spi_lightning.simulate.draws import Range, chance, log_uniform, uniform
+from spi_lightning.simulate.draws import Range, chance, log_uniform, recipe, uniform
 
 
-@dataclass
+@recipe
 class CountingRecipe:
     """Distribution of the errors of counting.
 

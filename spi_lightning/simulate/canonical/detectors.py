@@ -1,19 +1,19 @@
 """Detectors in the canonical frame: gaps, holes, beam stops, edges and dead pixels, as measured shares of cells."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import pi
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from spi_lightning.simulate.draws import Range, chance, choose, log_uniform, uniform
+from spi_lightning.simulate.draws import Range, chance, choose, log_uniform, recipe, uniform
 
 DETECTORS: Final = ("whole", "pnccd", "tiles", "quadrants", "stop")
 _WHOLE, _PNCCD, _TILES, _QUADRANTS, _STOP = range(len(DETECTORS))
 
 
-@dataclass
+@recipe
 class DetectorRecipe:
     """Distribution of detectors, one per pattern.
 

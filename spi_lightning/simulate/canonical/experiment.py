@@ -8,7 +8,7 @@ from torch import Tensor
 from spi_lightning.errors import UserError
 from spi_lightning.physics.constants import wavelength_from_energy
 from spi_lightning.physics.frames.frame_scale import WHOLE
-from spi_lightning.simulate.draws import Range, chance, log_uniform, uniform
+from spi_lightning.simulate.draws import Range, chance, log_uniform, recipe, uniform
 from spi_lightning.simulate.scattering import Geometry
 
 
@@ -29,7 +29,7 @@ class Experiments:
     pixel: Tensor
 
 
-@dataclass
+@recipe
 class CanonicalGeometry:
     """Distribution of experiments; the distance follows from the speckle width and the diameter of the usual particle.
 

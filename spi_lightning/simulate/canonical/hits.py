@@ -1,7 +1,7 @@
 """Simulator of hits of any experiment in the canonical frame, for classifiers that serve every detector."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import Kind
 from spi_lightning.physics.photons import photons_per_fluence
 from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
-from spi_lightning.simulate.draws import Range, chance, log_uniform, uniform
+from spi_lightning.simulate.draws import Range, chance, log_uniform, recipe, uniform
 from spi_lightning.simulate.hits import block_labels, block_seed_of, first_particle
 from spi_lightning.simulate.projection import BODIES
 from spi_lightning.simulate.scattering import Particles, amplitudes
@@ -23,7 +23,7 @@ from .experiment import CanonicalGeometry
 from .light import BackgroundRecipe
 
 
-@dataclass
+@recipe
 class CanonicalHitSimulator:
     """Patterns in the canonical frame with their labels, each of another experiment, in blocks fixed by (seed, block).
 

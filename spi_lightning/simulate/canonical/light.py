@@ -1,16 +1,14 @@
 """Light of an experiment beside the particle's: flat, halo, structured background and streaks, and blur and gain."""
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from spi_lightning.physics import detector
-from spi_lightning.simulate.draws import Range, chance, log_uniform, uniform
+from spi_lightning.simulate.draws import Range, chance, log_uniform, recipe, uniform
 
 
-@dataclass
+@recipe
 class BackgroundRecipe:
     """Distribution of the background, in photons of the particle, and of the imperfections of the signal.
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import permutations, product
 from typing import Final
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.simulate.draws import Range, chance, random_directions, uniform
+from spi_lightning.simulate.draws import Range, chance, random_directions, recipe, uniform
 
 from .phase_field import PhaseRecipe
 from .superellipsoid import grid, soft_amplitude
@@ -50,7 +50,7 @@ def facet_gauge(position: Tensor, normals: Tensor, distances: Tensor) -> Tensor:
     return gauge
 
 
-@dataclass
+@recipe
 class CrystalRecipe:
     """Random faceted crystals within a box.
 
@@ -179,7 +179,7 @@ def dislocation_phase(
     return -2 * math.pi * torch.where(is_screw[:, None], screw, edge)
 
 
-@dataclass
+@recipe
 class DislocationRecipe:
     """Gaussian-correlated strain, and dislocations in some crystals.
 

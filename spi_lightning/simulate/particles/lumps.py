@@ -1,20 +1,19 @@
 """Lumpy bodies like macromolecules: random sums of Gaussian densities, some of them rotational assemblies."""
 
-from dataclasses import dataclass
 from math import pi, sqrt
 from typing import Final
 
 import torch
 from torch import Tensor
 
-from spi_lightning.simulate.draws import Range, random_directions, uniform
+from spi_lightning.simulate.draws import Range, random_directions, recipe, uniform
 
 _GYRATION: Final = sqrt(0.15)  # radius of gyration of a sphere of diameter 1
 _REACH: Final = 2.5  # Gaussian widths around the outermost blob
 _FOLDS: Final = (1, 1, 1, 1, 2, 2, 3, 4, 5, 6, 7)  # of the axis of an assembly; 1: none
 
 
-@dataclass
+@recipe
 class Lumps:
     """A bank of random bodies, each a sum of Gaussian blobs with a sphere's radius of gyration, see shape.Family.
 

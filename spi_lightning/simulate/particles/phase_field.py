@@ -1,13 +1,12 @@
 """Random phases with a Gaussian correlation, by one pair of FFTs."""
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.simulate.draws import Range, uniform
+from spi_lightning.simulate.draws import Range, recipe, uniform
 
 
 def gaussian_field(noise: Tensor, lengths: Tensor, turn: Tensor, size: int) -> Tensor:
@@ -54,7 +53,7 @@ def scale_phase(field: Tensor, inside: Tensor, phase_range: Tensor) -> Tensor:
     return torch.where(inside, share * phase_range.view(flat), 0.0)
 
 
-@dataclass
+@recipe
 class PhaseRecipe:
     """Random Gaussian-correlated phases.
 

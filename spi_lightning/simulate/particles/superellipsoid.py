@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.simulate.draws import Range, uniform
+from spi_lightning.simulate.draws import Range, recipe, uniform
 
 _LARGEST_DUAL = 1e3  # exponent of the dual norm of an octahedron, which is infinite
 
@@ -103,7 +103,7 @@ class Superellipsoid:
         return depth
 
 
-@dataclass
+@recipe
 class SuperellipsoidRecipe:
     """Random superellipsoids within a box; those that would leave it are shrunk to one voxel inside it.
 
