@@ -2,32 +2,40 @@
 
 python -m benchmarks.ship_weights NAME ... [--runs RUN ...] [--numbers]
 
-What a network is made of stands in cards/NAME.yaml: an experiment, its seeds, and the words of its card. Members are
-trained into runs/weights/NAME_seedS and resumed there; ``--runs`` takes trained runs instead. The numbers of a card are
-those of the simulated test patterns of the experiment, and those of the benchmarks that its recipe names.
+What a network is made of stands in cards/NAME.yaml: the stages of its training, its seeds, and the words of its card.
+Members are trained into runs/weights/NAME_seedS and resumed there; ``--runs`` takes trained runs instead. The numbers
+of a card are those of the simulated test patterns of the experiment, and those of the benchmarks that measure it.
 """
 
 import argparse
-import logging
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import pytorch_lightning as pl
 import torch
 import yaml
 from hydra.utils import instantiate
 
 from benchmarks.record import read_result
+from spi_lightning.errors import UserError
 from spi_lightning.tasks import HitClassification, find_checkpoint
+from spi_lightning.tasks.weights_file import as_read
+from spi_lightning.tracking.overrides import key_of, recorded_overrides
 from spi_lightning.tracking.run_folder import git_revision
-from spi_lightning.weights import ModelCard, Result, ensemble_of, read_card, ship, write_card
+from spi_lightning.weights import ModelCard, Result, ensemble_of, held_out_numbers, read_card, ship, write_card
 
 RECIPES: Final = Path(__file__).parent / "cards"
 MEMBERS: Final = Path("runs/weights")
+COMMAND: Final = "python -m benchmarks.ship_weights"
+_INDIFFERENT: Final = ("seed", "checkpoint", "tracking", "folder", "out", "callbacks.often.every_n_train_steps")
+_SAME: Final = 0.05  # of the interval of a number: what float16 may change it by
+
+Recipe = Mapping[str, Any]
+Numbers = Mapping[str, float | None]
 
 
 def main() -> None:
@@ -46,62 +54,112 @@ def main() -> None:
         print(f"{name}: {read_card(name).path}", flush=True)
 
 
-def make(name: str, recipe: Mapping[str, Any], runs: Sequence[Path]) -> ModelCard:
+def make(name: str, recipe: Recipe, runs: Sequence[Path]) -> ModelCard:
     """Ensemble of trained runs, calibrated on the validation patterns of the first, with its card, in the package."""
+    for run in runs:
+        _require_recipe(run, recipe)
     config, weights = ensemble_of([find_checkpoint(run) for run in runs])
-    weights, numbers = calibrated(config, weights)
-    members = f"{len(runs)} networks" if len(runs) > 1 else "one network"
-    parameters = sum(value.numel() for key, value in weights.items() if key.startswith("network."))
-    kind = config["task"]["network"]["members"][0]["_target_"].rpartition(".")[2]
-    commands = [_command(recipe, seed) for seed in recipe["seeds"][: len(runs)]]
+    half, weights, numbers = _smallest(config, weights, recipe.get("half", False))
     words = {key: recipe[key] for key in ("summary", "input", "data", "domain", "failures", "licence")}
     card = ModelCard(
         name=name,
-        network=f"{kind}, {members}, {parameters:,} numbers",
-        commands=[*commands, f"python -m benchmarks.ship_weights {name}"],
+        network=_network(config, weights, len(runs)),
+        commands=[*_commands(name, recipe, len(runs)), f"{COMMAND} {name}"],
         commit=git_revision() or "unknown",
-        results=[*_measured(name), *_of_test(numbers, config, recipe)],
+        objective=f"{config['objective']}: {recipe['objective']}",
+        threshold=_threshold(config, weights),
+        results=[*_measured(name), *_of_test(numbers, config)],
         sha256="",
         **words,
     )
-    return ship(card, weights, config)
+    return ship(card, weights, config, half)
 
 
 def renew(name: str) -> None:
     """Write the numbers of benchmarks into the card of weights that are there; those of the test patterns stay."""
     card = read_card(name)
-    kept = [result for result in card.results if result.command.endswith("ship_weights")]
+    kept = [result for result in card.results if result.command == COMMAND]
     write_card(replace(card, results=[*_measured(name), *kept]))
 
 
-def calibrated(config: Mapping[str, Any], weights: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, float]]:
-    """Weights with temperature and domain fitted to the validation patterns, and numbers on the test patterns."""
-    for logger in ("pytorch_lightning", "lightning.pytorch"):
-        logging.getLogger(logger).setLevel(logging.ERROR)
+def _smallest(
+    config: Mapping[str, Any], weights: Mapping[str, Any], half: bool
+) -> tuple[bool, dict[str, Any], Numbers]:
+    """Whether float16 changes nothing, the calibrated weights as they are read, and their numbers."""
+    whole, numbers = calibrated(config, weights)
+    if not half:
+        return False, whole, numbers
+    halved, found = calibrated(config, as_read(weights, half=True))
+    changed = [name for name in found if "/" not in name and _differ(name, numbers, found)]
+    print(f"float16 {'changes ' + ', '.join(changed) if changed else 'changes nothing'}", flush=True)
+    return (False, whole, numbers) if changed else (True, halved, found)
+
+
+def _differ(name: str, one: Numbers, other: Numbers) -> bool:
+    first, second = (float(each[name] or 0) for each in (one, other))
+    ends = [one.get(f"{name}/{end}") for end in ("low", "high")]
+    width = 0.0 if None in ends else float(ends[1] or 0) - float(ends[0] or 0)
+    return abs(first - second) > max(_SAME * width, 1e-4 * abs(first))
+
+
+def calibrated(config: Mapping[str, Any], weights: Mapping[str, Any]) -> tuple[dict[str, Any], Numbers]:
+    """Weights with threshold, temperature and domain fitted to validation patterns, and numbers on test patterns."""
     torch.set_num_threads(2)
-    task: HitClassification = instantiate(config["task"])
+    task = instantiate(config["task"])
     task.load_state_dict(dict(weights))
-    data = instantiate(config["data"], _convert_="all")
-    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
-    trainer.validate(task, datamodule=data, verbose=False)
-    numbers = trainer.test(task, datamodule=data, verbose=False)[0]
-    return dict(task.state_dict()), dict(numbers)
+    data = deepcopy(dict(config["data"]))
+    data["patterns"] = {**data["patterns"], "train": 0}  # which no number needs
+    numbers = held_out_numbers(task, instantiate(data, _convert_="all"), calibrate=True)
+    return dict(task.state_dict()), numbers
 
 
-def _member(name: str, recipe: Mapping[str, Any], seed: int) -> Path:
-    """Run folder of a member, trained or resumed; one that is done says so and ends."""
-    run = MEMBERS / f"{name}_seed{seed}"
-    words = [f"resume={run}"] if (run / "checkpoints/last.ckpt").is_file() else [*_words(recipe, seed), f"out={run}"]
-    subprocess.run([sys.executable, "-m", "spi_lightning", "train", *words], check=True)
-    return run
+def _network(config: Mapping[str, Any], weights: Mapping[str, Any], members: int) -> str:
+    kind = config["network"]["_target_"].rpartition(".")[2]
+    parameters = sum(value.numel() for key, value in weights.items() if key.startswith("network."))
+    return f"{kind}, {f'{members} networks' if members > 1 else 'one network'}, {parameters:,} numbers"
 
 
-def _words(recipe: Mapping[str, Any], seed: int) -> list[str]:
-    return [f"experiment={recipe['experiment']}", f"seed={seed}", *recipe["overrides"]]
+def _threshold(config: Mapping[str, Any], weights: Mapping[str, Any]) -> float | None:
+    if "threshold" in weights:
+        return round(float(weights["threshold"]), 4)
+    is_hits = config["task"]["_target_"].endswith(HitClassification.__name__)
+    return float(config["task"]["metrics"]["threshold"]) if is_hits else None
 
 
-def _command(recipe: Mapping[str, Any], seed: int) -> str:
-    return " ".join(["spi train", *_words(recipe, seed)])
+def _member(name: str, recipe: Recipe, seed: int) -> Path:
+    """Run folder of the last stage of a member, all stages trained or resumed; one that is done says so and ends."""
+    for stage, run in enumerate(folders := _folders(name, recipe, seed)):
+        done = (run / "checkpoints/last.ckpt").is_file()
+        words = [f"resume={run}"] if done else _words(recipe, seed, stage, folders)
+        subprocess.run([sys.executable, "-m", "spi_lightning", "train", *words], check=True)
+    return folders[-1]
+
+
+def _folders(name: str, recipe: Recipe, seed: int) -> list[Path]:
+    """Run folders of the stages of a member."""
+    last = MEMBERS / f"{name}_seed{seed}"
+    return [*(last.with_name(f"{last.name}_stage{n}") for n in range(1, len(recipe["stages"]))), last]
+
+
+def _words(recipe: Recipe, seed: int, stage: int, folders: Sequence[Path]) -> list[str]:
+    """Words of ``spi train`` for one stage; a later stage starts from the one before it."""
+    start = [f"checkpoint={folders[stage - 1]}"] if stage else []
+    return [*recipe["stages"][stage].split(), *start, f"seed={seed}", f"out={folders[stage]}"]
+
+
+def _commands(name: str, recipe: Recipe, members: int) -> list[str]:
+    return [
+        " ".join(["spi train", *_words(recipe, seed, stage, _folders(name, recipe, seed))])
+        for seed in recipe["seeds"][:members]
+        for stage in range(len(recipe["stages"]))
+    ]
+
+
+def _require_recipe(run: Path, recipe: Recipe) -> None:
+    """UserError for a run that was not trained as the last stage of the recipe says."""
+    recorded = {word for word in recorded_overrides(run) if key_of(word) not in _INDIFFERENT}
+    if recorded and (differing := sorted(recorded ^ set(recipe["stages"][-1].split()))):
+        raise UserError(f"{run}: {differing[0]} is in its command or in the recipe of the weights, not in both")
 
 
 def _measured(name: str) -> list[Result]:
@@ -130,13 +188,20 @@ def _measured(name: str) -> list[Result]:
     return results
 
 
-def _of_test(numbers: Mapping[str, float], config: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[Result]:
-    patterns = config["data"]["patterns"]["test"]
-    where = f"{patterns} simulated test patterns of {recipe['experiment']}"
-    return [
-        Result(where, name, round(float(numbers[f"test/{name}"]), 4), None, "python -m benchmarks.ship_weights")
-        for name in ("auroc", "accuracy")
-    ]
+def _of_test(numbers: Numbers, config: Mapping[str, Any]) -> list[Result]:
+    where = f"{config['data']['patterns']['test']} simulated test patterns of {config['name']}"
+    results = []
+    for name, value in numbers.items():
+        ends = [numbers.get(f"{name}/{end}") for end in ("low", "high")]
+        if "/" in name or value is None:
+            continue
+        interval = None if None in ends else [_rounded(float(end or 0)) for end in ends]
+        results.append(Result(where, name, _rounded(value), interval, COMMAND))
+    return results
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
 
 
 if __name__ == "__main__":

@@ -37,8 +37,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def card_page(card: ModelCard) -> str:
     """A card as Markdown."""
-    facts = {"network": card.network, "input": card.input, "trained on": card.data, "licence": card.licence}
-    facts |= {"commit": card.commit, "sha256": card.sha256}
+    facts = {"network": card.network, "input": card.input, "trained on": card.data}
+    facts |= {"chosen by": card.objective, "threshold": "none" if card.threshold is None else f"{card.threshold:.3g}"}
+    facts |= {"licence": card.licence, "commit": card.commit, "sha256": card.sha256}
     rows = [
         (result.measure, f"{result.value:.3g}", _interval(result.interval), prose(result.data), code(result.command))
         for result in card.results

@@ -229,10 +229,10 @@ def load(
     beam_centre: tuple[float, float] | None = None,
     trust: str | Sequence[str] = (),
 ) -> Trained:
-    """A trained network of a run folder or checkpoint file.
+    """A trained network of a run folder, a checkpoint file, or the package.
 
     Args:
-        run: Run folder, whose best checkpoint is taken, or .ckpt file.
+        run: Run folder, whose best checkpoint is taken, .ckpt file, or name of weights that the package brings.
         device: Device of the computation: ``auto`` (the GPU if there is one), ``cpu``, ``cuda``, ...
         batch_size: Number of patterns computed together.
         bin: Number of pixels summed along each axis before prediction; None: as in training.

@@ -54,13 +54,22 @@ def fitted_batch(batch: Batch, size: int, name: str, bin: int = 1) -> Batch:
     return batch | {INTENSITY: centre_crop(intensity, size), MASK: centre_crop(mask, size)}
 
 
-def on_finer_pixels(answer: Tensor, shape: tuple[int, int], bin: int = 1) -> Tensor:
-    """Undo fitted_batch for a density or score: (B, n, n) -> (B, H, W), interpolated, 0 outside the field of view."""
+def on_finer_pixels(answer: Tensor, shape: Sequence[int], bin: int = 1) -> Tensor:
+    """Undo fitted_batch for a density or score, interpolated, 0 outside the field of view.
+
+    Args:
+        answer: (B, n, n) or (B, n, n, n) real densities or scores.
+        shape: Edges of the pattern, (H, W) or (Z, Y, X).
+        bin: Pixels that were summed along each axis.
+
+    Returns:
+        (B, *shape).
+    """
     size, whole = answer.shape[-1], [n // bin for n in shape]
-    if whole != [size, size]:
+    if whole != [size] * len(whole):
         grid = [(torch.arange(n, device=answer.device) - n // 2) * (size / n) + size // 2 for n in whole]
-        y, x = torch.meshgrid(*(2 * (axis + 0.5) / size - 1 for axis in grid), indexing="ij")
-        places = torch.stack([x, y], -1).to(answer).expand(len(answer), -1, -1, -1)
+        axes = torch.meshgrid(*(2 * (axis + 0.5) / size - 1 for axis in grid), indexing="ij")
+        places = torch.stack(axes[::-1], -1).to(answer).expand(len(answer), *[-1] * (len(whole) + 1))
         answer = functional.grid_sample(answer[:, None], places, align_corners=False)[:, 0]
     return pad(answer, shape)
 

@@ -12,14 +12,25 @@ from torch import Tensor
 
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
-from spi_lightning.fields import DENSITY, FRAME, INTENSITY, KNOWN_SUPPORT, MASK, SUPPORT
+from spi_lightning.fields import (
+    AMPLITUDE,
+    DENSITY,
+    FOURIER_AMPLITUDE,
+    FRAME,
+    INTENSITY,
+    KNOWN_SUPPORT,
+    MASK,
+    PHASE,
+    SUPPORT,
+)
 from spi_lightning.methods.resized import fitted_batch, on_coarser_pixels, on_finer_pixels, trained_size
 from spi_lightning.notes import Note
 from spi_lightning.phasing import with_phase_noise
 from spi_lightning.physics.agreement import chi_square, predicted_amplitude
-from spi_lightning.physics.array import middle
+from spi_lightning.physics.array import crop, middle, pad
 from spi_lightning.physics.photons import counting_error
-from spi_lightning.tasks.checkpoint_files import find_checkpoint
+from spi_lightning.tasks.checkpoint_files import find_checkpoint, shipped_names
+from spi_lightning.tasks.weights_file import SUFFIX
 
 from .settings import ReconstructionSettings
 
@@ -54,7 +65,11 @@ def starting_density(
         return start.expand(settings.starts, *shape), []
     if start == "random":
         return None, []
-    density, edge = network_answer(start, measured, DENSITY, make_task, ("random",), support)
+    if len(shape) == 3:
+        density, edge = _volume(start, measured, make_task)
+        density = density if settings.for_axes(3).phasing.constraint == "complex" else density.abs()
+    else:
+        density, edge = network_answer(start, measured, DENSITY, make_task, ("random",), support)
     noisy = with_phase_noise(density[None], density.ndim, settings.start_noise, settings.starts, settings.seed)[0]
     return noisy, doubts(start, density, measured, edge)
 
@@ -64,7 +79,7 @@ def doubts(name: str, density: Tensor, measured: Measurement, edge: int | None =
 
     Args:
         name: Run folder or checkpoint of the network.
-        density: (y, x) real density that the network predicted.
+        density: (y, x) or (z, y, x) density that the network predicted.
         measured: Pattern that the density is to explain.
         edge: Edge of the middle of the pattern that was the network's input, pixel; None: the whole pattern.
     """
@@ -86,15 +101,16 @@ def _middle_of(measured: Measurement, edge: int) -> Measurement:
 
 
 def unexplained(density: Tensor, measured: Measurement, counts: bool) -> float:
-    """Relative Fourier error of a density (y, x) at its best scale, less what photon noise explains; 0 to 1.
+    """Relative Fourier error of a density (spatial) at its best scale, less what photon noise explains; 0 to 1.
 
     Args:
-        density: (y, x) real density.
+        density: (spatial) real or complex density.
         measured: Pattern that the density is to explain.
         counts: Whether the pattern holds photon counts, and their noise.
     """
     amplitude = measured.fourier_amplitude * measured.mask
-    predicted, mask = predicted_amplitude(density.to(amplitude.dtype)[None]), measured.mask[None]
+    precise = torch.promote_types(density.dtype, amplitude.dtype)
+    predicted, mask = predicted_amplitude(density.to(precise)[None]), measured.mask[None]
     noise = counting_error(amplitude[None], mask, counts)[0]
     return float((chi_square(predicted, amplitude[None], mask)[0] - noise.square()).clamp_min(0).sqrt())
 
@@ -113,7 +129,7 @@ def network_answer(
     resolution, so the prediction is interpolated onto the finer pixels.
 
     Args:
-        path: Run folder (its best checkpoint is taken) or checkpoint.
+        path: Run folder (its best checkpoint is taken), checkpoint, or name of weights that the package brings.
         measured: Pattern whose middle is the input of the network; 2D.
         name: Field to answer, fields.DENSITY or fields.SUPPORT.
         make_task: Makes the task of the checkpoint's configuration; hydra.utils.instantiate.
@@ -130,11 +146,9 @@ def network_answer(
     _require_network(path, setting, others)
     if measured.mask.ndim != 2:
         raise UserError(f"{path}: a network of 2D patterns cannot answer a {measured.mask.ndim}D one")
-    if make_task is None:
-        raise UserError(f"{setting}={path}: a network's task needs make_task=hydra.utils.instantiate to be built")
     from spi_lightning.tasks import SupportPrediction, load_task  # Lightning, only where a network is asked
 
-    task, config = load_task(path, make_task, SupportPrediction)
+    task, config = load_task(path, _maker(path, setting, make_task), SupportPrediction)
     if name == DENSITY and task.logits:
         raise UserError(
             f"start={path}: this network answers where the particle is, not its density: give it as support=, and "
@@ -149,16 +163,47 @@ def network_answer(
     return made > 0.5 if name == SUPPORT else made.clamp_min(0), size
 
 
+def _volume(path: str, measured: Measurement, make_task: MakeTask | None) -> tuple[Tensor, int]:
+    """Complex density (z, y, x) that a trained network predicts behind a 3D pattern, and the edge of its input, voxel.
+
+    As in two dimensions its input is the middle of the pattern; the particle lies in the middle of the field of view.
+
+    Raises:
+        UserError: As network_answer.
+    """
+    _require_network(path, "start", ())
+    from spi_lightning.tasks import ComplexReconstruction, load_task  # Lightning, only where a network is asked
+
+    task, config = load_task(path, _maker(path, "start", make_task), ComplexReconstruction)
+    size, shape = _size_of(path, config, measured), measured.mask.shape
+    cut = {FOURIER_AMPLITUDE: measured.fourier_amplitude.float(), MASK: measured.mask}
+    batch = {name: crop(values, [size] * 3)[None, None] for name, values in cut.items()}
+    with torch.no_grad():
+        answer = task.predict_step(batch | {FRAME: torch.zeros(1, dtype=torch.int64)})
+    amplitude, phase = (answer[name][0].float() for name in (AMPLITUDE, PHASE))
+    density = pad(torch.polar(amplitude, phase), [size] * 3)
+    return torch.complex(*(on_finer_pixels(part, shape)[0] for part in (density.real, density.imag))), size
+
+
+def _maker(path: str, setting: str, make_task: MakeTask | None) -> MakeTask:
+    if make_task is None:
+        raise UserError(f"{setting}={path}: a network's task needs make_task=hydra.utils.instantiate to be built")
+    return make_task
+
+
 def _size_of(path: str, config: dict[str, Any], measured: Measurement) -> int:
     """Edge of the patterns that a network was trained on, pixel, at most that of the pattern."""
     size = trained_size(config)
     if size is None:
         raise UserError(f"{path}: its configuration does not say the size of the patterns it was trained on")
-    rows, columns = measured.mask.shape
-    if size > min(rows, columns):
+    edges = measured.mask.shape
+    if size > min(edges):
+        trained, found = (" x ".join(map(str, shape)) for shape in ([size] * len(edges), edges))
+        set_size = f"data.crop={size} (times data.bin), with what lies beyond the detector as not measured"
+        remedy = f"set {set_size}; or use" if len(edges) == 2 else "use"
+        unit = "pixels" if len(edges) == 2 else "voxels"
         raise UserError(
-            f"{path}: the network was trained on {size} x {size} pixels and the pattern has {rows} x {columns}: set "
-            f"data.crop={size} (times data.bin), with what lies beyond the detector as not measured; or use a network "
+            f"{path}: the network was trained on {trained} {unit} and the pattern has {found}: {remedy} a network "
             "trained at this size"
         )
     return size
@@ -178,14 +223,15 @@ def _batch(path: str, measured: Measurement, size: int, known: Tensor | None) ->
 
 
 def _require_network(path: str, setting: str, others: Sequence[str]) -> None:
-    """UserError for what is neither a run folder nor a file that may be a checkpoint, with what ``setting`` takes."""
-    if Path(path).is_dir():
+    """UserError for what is no run folder, shipped weights or file that may hold weights, with what is taken."""
+    file = Path(path)
+    if file.is_dir() or (path in shipped_names() and not file.exists()):
         find_checkpoint(path, setting)
         return
-    if Path(path).is_file():
-        with Path(path).open("rb") as file:
-            if Path(path).suffix == ".ckpt" or file.read(2) == _ZIP:
+    if file.is_file():
+        with file.open("rb") as content:
+            if file.suffix in (".ckpt", SUFFIX) or content.read(2) == _ZIP:
                 return
-    is_file = ", a file of another kind," if Path(path).is_file() else ""
+    found = f"{setting}={path}{', a file of another kind,' if file.is_file() else ''}"
     named = "random" if setting == "start" else f"{', '.join(others)}, nor a .npy file"
-    raise UserError(f"{setting}={path}{is_file} is neither the run or checkpoint of a network nor one of {named}")
+    raise UserError(f"{found} is neither the run, checkpoint or name (spi weights) of a network nor one of {named}")

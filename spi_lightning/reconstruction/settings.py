@@ -69,12 +69,12 @@ class ReconstructionSettings:
     Attributes:
         phasing: Recipe of the iterations and constraint on the density.
         starts: Number of independent starts, run as one batch.
-        start: ``random`` phases; run folder or checkpoint of a density network; or densities to begin with, (spatial)
-            or (starts, spatial).
+        start: ``random`` phases; run folder, checkpoint or name (shipped weights) of a network of densities, 2D or 3D;
+            or densities to begin with, (spatial) or (starts, spatial).
         start_noise: Standard deviation of the phase noise added to a network's density, so that starts differ, rad.
         support: First support: ``auto`` (autocorrelation of a 2D pattern, box of a volume), ``autocorrelation``,
-            ``circle``, ``box``, ``double_intersection``, ``triple_intersection`` or ``ideal``; run folder or checkpoint
-            of a support network; ``.npy`` file of True and False; or (spatial) bool.
+            ``circle``, ``box``, ``double_intersection``, ``triple_intersection`` or ``ideal``; run folder, checkpoint
+            or name of a support network; ``.npy`` file of True and False; or (spatial) bool.
         support_threshold: Fraction of the largest autocorrelation above which a pixel belongs to its region.
         least_oversampling: Pixels of the array over those of the particle along each axis, below which a pattern gets
             no support from its autocorrelation.

@@ -19,7 +19,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.files import atomic_write
 
 SUFFIX: Final = ".safetensors"
-_VERSION: Final = "spi_lightning weights 1"
+_VERSION: Final = "spi_lightning weights 2"
 _MANY: Final = 1024  # numbers of a tensor from which half precision saves anything
 
 
@@ -36,7 +36,8 @@ def write_weights(path: Path, weights: Mapping[str, Tensor], config: Mapping[str
         UserError: The file cannot be written.
     """
     tensors = {name: _stored(name, value, half) for name, value in weights.items()}
-    metadata = {"version": _VERSION, "config": json.dumps(config), "sha256": _hash_of(tensors)}
+    text = json.dumps(config)
+    metadata = {"version": _VERSION, "config": text, "sha256": _hash_of(tensors, text)}
     with atomic_write(path) as temporary:
         temporary.write_bytes(save(tensors, metadata))
 
@@ -56,14 +57,15 @@ def read_weights(path: Path) -> dict[str, Any]:
     if metadata.get("version") != _VERSION:
         found = metadata.get("version", "no version of spi_lightning")
         raise UserError(f"{path}: its metadata say {found}, and {_VERSION} is read; use weights of this version")
-    if metadata.get("sha256") != _hash_of(tensors):
-        raise UserError(f"{path}: the weights file is damaged, its tensors have another sha256 than was stored")
-    try:
-        config = json.loads(metadata["config"])
-    except (KeyError, ValueError) as error:
-        raise UserError(f"{path}: the weights file is damaged, its configuration cannot be read") from error
-    weights = {name: value.float() if value.dtype == torch.float16 else value for name, value in tensors.items()}
-    return {"state_dict": weights, "config": config}
+    if metadata.get("sha256") != _hash_of(tensors, metadata.get("config", "")):
+        raise UserError(f"{path}: the weights file is damaged, its content has another sha256 than was stored")
+    return {"state_dict": as_read(tensors), "config": json.loads(metadata["config"])}
+
+
+def as_read(weights: Mapping[str, Tensor], half: bool = False) -> dict[str, Tensor]:
+    """Weights as a file gives them back: float16 as float32; with ``half`` after its large tensors were halved."""
+    stored = {name: _stored(name, value, half) for name, value in weights.items()} if half else weights
+    return {name: value.float() if value.dtype == torch.float16 else value for name, value in stored.items()}
 
 
 def _stored(name: str, value: Tensor, half: bool) -> Tensor:
@@ -72,9 +74,9 @@ def _stored(name: str, value: Tensor, half: bool) -> Tensor:
     return value.half() if half and large else value.clone()
 
 
-def _hash_of(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over the names, dtypes, shapes and bytes of tensors, in the order of their names."""
-    digest = hashlib.sha256()
+def _hash_of(tensors: Mapping[str, Tensor], config: str) -> str:
+    """SHA-256 over a configuration and the names, dtypes, shapes and bytes of tensors, in the order of their names."""
+    digest = hashlib.sha256(f"{config}\n".encode())
     for name in sorted(tensors):
         value = tensors[name]
         digest.update(f"{name} {value.dtype} {list(value.shape)}\n".encode())

@@ -46,6 +46,8 @@ class ModelCard:
         data: What it was trained on.
         commands: Commands that make it again, in order.
         commit: Commit of the repository that made it.
+        objective: What best checkpoint and threshold were chosen by, on validation patterns.
+        threshold: Probability, score or share of the maximum from which the network decides; None where it does not.
         results: Numbers on held-back data.
         domain: Limits within which the numbers were measured, one sentence each.
         failures: Cases known to go wrong, one sentence each.
@@ -60,6 +62,8 @@ class ModelCard:
     data: str
     commands: Sequence[str]
     commit: str
+    objective: str
+    threshold: float | None
     results: Sequence[Result]
     domain: Sequence[str]
     failures: Sequence[str]

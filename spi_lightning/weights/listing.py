@@ -30,6 +30,7 @@ def card_lines(card: ModelCard) -> Iterator[str]:
     """Lines of a card."""
     yield f"{card.name}: {card.summary}"
     facts = {"network": card.network, "input": card.input, "trained on": card.data}
+    facts |= {"chosen by": card.objective, "threshold": "none" if card.threshold is None else f"{card.threshold:.3g}"}
     facts |= {"licence": card.licence, "made by": f"commit {card.commit}", "sha256": card.sha256}
     for title, text in facts.items():
         yield f"  {title:<11} {text}"

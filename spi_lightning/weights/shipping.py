@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -16,10 +16,12 @@ from .card import ModelCard, hash_of_file
 
 _ENSEMBLE = "spi_lightning.networks.Ensemble"
 _NETWORK = "network."
+_KEPT: Final = ("name", "objective", "seed", "task", "network", "preprocess", "simulate", "data")
+"""Parts of a run's configuration that its answers depend on; the others name folders and machines."""
 
 
 def ensemble_of(checkpoints: Sequence[str | Path]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Configuration and weights of a task whose network is the ensemble of those of several runs.
+    """Configuration and weights of a task whose network is that of a run, or the ensemble of those of several runs.
 
     Calibration and domain, which belong to one member, are those of the first until the ensemble is validated.
 
@@ -27,7 +29,7 @@ def ensemble_of(checkpoints: Sequence[str | Path]) -> tuple[dict[str, Any], dict
         checkpoints: Run folders or checkpoints of one configuration that differ in their seeds.
 
     Returns:
-        The configuration of the first run with the ensemble as its network, and the weights by their names in the task.
+        The configuration of the first run, its network the ensemble, and the weights by their names in the task.
 
     Raises:
         UserError: A checkpoint cannot be read, or the networks are built differently.
@@ -38,6 +40,8 @@ def ensemble_of(checkpoints: Sequence[str | Path]) -> tuple[dict[str, Any], dict
     for path, member in zip(checkpoints, members, strict=True):
         if member != members[0]:
             raise UserError(f"{path}: its network is built in another way than that of {checkpoints[0]}")
+    if len(read) == 1:
+        return config, dict(read[0]["state_dict"])
     config["task"] = {**config["task"], "network": {"_target_": _ENSEMBLE, "members": members}}
     weights = {key: value for key, value in read[0]["state_dict"].items() if not key.startswith(_NETWORK)}
     for number, each in enumerate(read):
@@ -55,7 +59,10 @@ def ship(card: ModelCard, weights: Mapping[str, Any], config: Mapping[str, Any],
         config: Configuration from which the task is rebuilt.
         half: Whether large tensors are stored as float16.
     """
-    write_weights(card.path, weights, config, half)
+    kept = {name: config[name] for name in _KEPT if name in config}
+    if "data" in kept:  # but for its folder
+        kept["data"] = {name: value for name, value in kept["data"].items() if name != "cache_dir"}
+    write_weights(card.path, weights, kept, half)
     card = replace(card, sha256=hash_of_file(card.path))
     write_card(card)
     return card

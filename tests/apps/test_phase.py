@@ -72,7 +72,7 @@ def test_a_simulated_pattern_is_compared_with_its_truth(tmp_path: Path, monkeypa
     [
         (
             ["support=nowhere"],
-            "support=nowhere is neither the run or checkpoint of a network nor one of autocorrelation",
+            "support=nowhere is neither the run, checkpoint or name (spi weights) of a network nor one of auto",
         ),
         (["support=missing.npy"], "support=missing.npy: cannot be read"),
         (["support=ideal"], "needs the density of a simulated file"),
@@ -106,15 +106,18 @@ def test_a_simulated_pattern_is_compared_with_its_truth(tmp_path: Path, monkeypa
         (["support=triple"], "support=triple is neither"),
         (
             ["support=folder/absent"],
-            "support=folder/absent is neither the run or checkpoint of a network nor one of auto",
+            "support=folder/absent is neither the run, checkpoint or name (spi weights) of a network nor one of auto",
         ),
         (
             [f"support={__file__}"],
-            "test_phase.py, a file of another kind, is neither the run or checkpoint of a network",
+            "test_phase.py, a file of another kind, is neither the run, checkpoint",
         ),
-        ([f"start={__file__}"], "test_phase.py, a file of another kind, is neither the run or checkpoint of a network"),
+        ([f"start={__file__}"], "test_phase.py, a file of another kind, is neither the run, checkpoint"),
         ([f"support={Path(__file__).parent}"], "the folder holds neither checkpoints/best.ckpt nor"),
-        (["start=triple"], "start=triple is neither the run or checkpoint of a network nor one of random"),
+        (
+            ["start=triple"],
+            "start=triple is neither the run, checkpoint or name (spi weights) of a network nor one of random",
+        ),
     ],
 )
 def test_mistakes_get_one_line(

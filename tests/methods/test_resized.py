@@ -47,6 +47,17 @@ def test_an_answer_comes_back_where_it_was(size: int, bin: int) -> None:
     assert float((back - whole).abs().max()) < (1e-9 if size // bin == 32 else 0.13)
 
 
+def test_a_volume_comes_back_where_it_was() -> None:
+    def ball(edges: tuple[int, ...], voxel: tuple[float, ...]) -> torch.Tensor:
+        axes = [(torch.arange(n) - n // 2).double() * edge for n, edge in zip(edges, voxel, strict=True)]
+        z, y, x = torch.meshgrid(*axes, indexing="ij")
+        return torch.exp(-((z - 1) ** 2 + (y + 2) ** 2 + x**2) / 18)
+
+    whole, coarse = ball((24, 16, 20), (1.0, 1.0, 1.0)), ball((16, 16, 16), (1.5, 1.0, 1.25))
+    back = on_finer_pixels(coarse[None], (24, 16, 20))[0]
+    assert float((back - whole)[2:-2, 2:-2, 2:-2].abs().max()) < 0.05
+
+
 def test_patterns_smaller_than_the_network_are_one_line() -> None:
     with pytest.raises(UserError, match=r"RUN: .* trained on 64 x 64 pixels and the patterns have 48 x 48"):
         fitted_batch(batch_of(blob(48, 1.0)), 64, "RUN")

@@ -2,12 +2,18 @@
 
 import pytest
 import torch
+from hydra.utils import instantiate
 
 from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
+from spi_lightning.physics.array import crop
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.reconstruction import ReconstructionSettings
 from spi_lightning.reconstruction.network import doubts, starting_density, unexplained
+from spi_lightning.reconstruction.settings import Phasing
+from spi_lightning.reconstruction.support import starting_support
+from spi_lightning.tasks import checkpoint_files
+from spi_lightning.tasks.weights_file import write_weights
 from tests.phasing.lopsided import lopsided
 
 
@@ -49,3 +55,50 @@ def test_a_network_needs_something_that_builds_its_task(tmp_path) -> None:
     measured = Measurement(torch.ones(8, 8), torch.ones(8, 8, dtype=torch.bool))
     with pytest.raises(UserError, match=r"needs make_task=hydra\.utils\.instantiate"):
         starting_density(measured, ReconstructionSettings(start=str(tmp_path / "a.ckpt")), measured.mask)
+
+
+VOLUMES = {
+    "_target_": "spi_lightning.tasks.ComplexReconstruction",
+    "network": {"_target_": "spi_lightning.networks.ComplexEncoderDecoder", "width": 2, "levels": 2},
+    "loss": {"_target_": "spi_lightning.losses.SupervisedLoss"},
+    "metrics": {"_target_": "spi_lightning.metrics.VolumeMetrics"},
+    "optimizer": {"_target_": "torch.optim.Adam", "_partial_": True},
+}
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch) -> str:
+    """Name of an untrained network of 16 x 16 x 16 voxels, as weights that the package brings."""
+    torch.manual_seed(0)
+    monkeypatch.setattr(checkpoint_files, "WEIGHTS", tmp_path)
+    config = {"task": VOLUMES, "simulate": {"size": 16}}
+    write_weights(tmp_path / "small_volumes.safetensors", instantiate(VOLUMES).state_dict(), config)
+    return "small_volumes"
+
+
+@pytest.mark.parametrize("constraint", ["complex", "positive"])
+@pytest.mark.parametrize("shape", [(16, 16, 16), (20, 16, 24)])
+def test_a_volume_starts_from_the_network_of_a_name(shipped: str, shape: tuple[int, ...], constraint: str) -> None:
+    amplitude = fourier(torch.rand(shape), 3).abs()
+    measured = Measurement(amplitude, torch.ones(shape, dtype=torch.bool))
+    settings = ReconstructionSettings(Phasing(constraint=constraint), start=shipped, starts=2, start_noise=0.0)
+    start, notes = starting_density(measured, settings, measured.mask, instantiate)
+    assert start is not None and start.shape == (2, *shape) and start.abs().sum() > 0
+    assert torch.equal(start[0], start[1]) and len(notes) <= 1
+    middle = crop(start[0], [edge // 2 for edge in shape])
+    assert float(middle.abs().sum()) == pytest.approx(float(start[0].abs().sum()), rel=0.2)
+    assert start.is_complex() == (constraint == "complex")
+
+
+def test_a_volume_smaller_than_the_network_is_refused(shipped: str) -> None:
+    measured = Measurement(torch.ones(12, 16, 16), torch.ones(12, 16, 16, dtype=torch.bool))
+    with pytest.raises(UserError, match=r"trained on 16 x 16 x 16 voxels and the pattern has 12 x 16 x 16: use a"):
+        starting_density(measured, ReconstructionSettings(start=shipped), measured.mask, instantiate)
+
+
+def test_weights_of_another_task_are_refused_as_a_start_and_as_a_support(shipped: str) -> None:
+    measured = Measurement(torch.ones(16, 16), torch.ones(16, 16, dtype=torch.bool))
+    with pytest.raises(UserError, match="ComplexReconstruction, where SupportPrediction is needed"):
+        starting_density(measured, ReconstructionSettings(start=shipped), measured.mask, instantiate)
+    with pytest.raises(UserError, match="ComplexReconstruction, where SupportPrediction is needed"):
+        starting_support(measured, ReconstructionSettings(support=shipped), instantiate)

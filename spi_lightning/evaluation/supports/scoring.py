@@ -17,7 +17,7 @@ from spi_lightning.fields import (
     TRUE_CENTROSYMMETRY,
 )
 from spi_lightning.io.patterns.pattern_file import PatternFile
-from spi_lightning.metrics.hits.bootstrap import bootstrap_intervals, interval_numbers
+from spi_lightning.metrics.hits.bootstrap import interval_numbers, mean_intervals
 from spi_lightning.metrics.supports.support_overlap import LEVELS, centrosymmetry, dilated, errors, support_overlap
 from spi_lightning.physics.support import ideal_support
 from spi_lightning.results.support_answer import SupportAnswer
@@ -76,17 +76,12 @@ class SupportScoring:
             values["below_two_false_negatives"] = (columns[FALSE_NEGATIVES] < ALLOWED).astype(np.float64)
             values["true_centrosymmetry_broken"] = (columns[TRUE_CENTROSYMMETRY] < BROKEN).astype(np.float64)
         group = self._groups()
-        sums = {name: np.bincount(group, weights=column) for name, column in values.items()}
-        count = np.bincount(group).astype(np.float64)
-
-        def statistic(weight: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-            return {name: weight @ total / (weight @ count) for name, total in sums.items()}
-
-        found = bootstrap_intervals(statistic, np.zeros(len(count), dtype=np.int64), self.replicates, self.seed)
+        count = np.bincount(group)
+        found = mean_intervals(values, group, self.replicates, self.seed)
         numbers: dict[str, float | int | None] = {"test/frames": len(group), "test/structures": len(count)}
         numbers |= interval_numbers(found, dict.fromkeys(SHARES, len(count)))
         if FALSE_NEGATIVES in columns:
-            share = sums["below_two_false_negatives"] / count
+            share = np.bincount(group, weights=values["below_two_false_negatives"]) / count
             numbers["test/worst_structure"] = int(self.structure[group == int(share.argmin())][0])
             numbers["test/worst_structure_below_two_false_negatives"] = float(share.min())
         return numbers

@@ -27,7 +27,7 @@ class SupportCheckpoint(SupportMethod):
     """Checkpoint of a support prediction, cut at the threshold that its validation found.
 
     Args:
-        checkpoint: Run folder (its best checkpoint is taken) or .ckpt file.
+        checkpoint: Run folder (its best checkpoint is taken), .ckpt file, or name of shipped weights.
         instantiate: Maker of objects from configs with ``_target_``, hydra.utils.instantiate.
         bin: Number of pixels summed along each axis before the middle of a pattern is cut for the network.
 
@@ -93,8 +93,8 @@ class Healed(SupportMethod):
     """Method applied to patterns that a healing network has denoised and completed.
 
     Args:
-        healing: Run folder or checkpoint of a healing task.
-        then: Method that gets the healed patterns, or the run folder or checkpoint of a support prediction.
+        healing: Run folder, checkpoint or name of a healing task.
+        then: Method that gets the healed patterns, or the run folder, checkpoint or name of a support prediction.
         instantiate: Maker of objects from configs with ``_target_``, hydra.utils.instantiate.
 
     Raises:

@@ -39,7 +39,7 @@ class VolumeCheckpoint:
     """Prediction of a trained network; it is deterministic: one density for any number of starts.
 
     Args:
-        checkpoint: Checkpoint file, or run folder, whose best checkpoint is taken.
+        checkpoint: Checkpoint file, run folder, whose best checkpoint is taken, or name of shipped weights.
         instantiate: Function that makes objects of configs with ``_target_``, such as hydra.utils.instantiate.
         name: Name of the method in tables.
         device: Device of the computation.

@@ -82,6 +82,26 @@ def bootstrap_intervals(
     return {name: _estimate(values[name][0], drawn[name], ends) for name in values}
 
 
+def mean_intervals(
+    values: Mapping[str, Array], group: NDArray[np.int64], replicates: int = 1000, seed: int = 0
+) -> dict[str, Estimate]:
+    """Means over patterns with bootstrap intervals, for which whole groups of patterns are drawn.
+
+    Args:
+        values: Numbers of each pattern, (N,), by name.
+        group: (N,) group of each pattern, numbered from 0 without gaps: its structure, or the pattern itself.
+        replicates: Number of bootstrap replicates.
+        seed: Seed of the bootstrap draw.
+    """
+    sums = {name: np.bincount(group, weights=column) for name, column in values.items()}
+    count = np.bincount(group).astype(np.float64)
+
+    def statistic(weight: Array) -> dict[str, Array]:
+        return {name: weight @ total / (weight @ count) for name, total in sums.items()}
+
+    return bootstrap_intervals(statistic, np.zeros(len(count), dtype=np.int64), replicates, seed)
+
+
 def _estimate(value: np.float64, drawn: Array, ends: list[float]) -> Estimate:
     if not np.isfinite(value):
         return Estimate(None, None, None)
