@@ -42,7 +42,7 @@ $(READY): requirements.lock pyproject.toml
 demo: $(READY)
 	rm -rf $(DEMO)
 	$(RUN)/spi simulate patterns=1000 path=$(DEMO)/fresh.cxi seed=2026 workers=2 \
-	    simulate.minimum_photons=1.2e4
+	    simulate.usable_photons=1.2e4
 	$(RUN)/spi train experiment=demo_tiny_cnn tracking=disabled hydra.run.dir=$(DEMO)/tiny_cnn
 	$(RUN)/spi train experiment=demo_resnet10 tracking=disabled hydra.run.dir=$(DEMO)/resnet10
 	$(RUN)/spi evaluate 'checkpoint=[$(DEMO)/tiny_cnn,$(DEMO)/resnet10]' data.path=$(DEMO)/fresh.cxi \
