@@ -60,7 +60,8 @@ def test_what_the_package_imports_is_what_it_declares() -> None:
     providers, used = packages_distributions(), set[str]()
     for name, path in imported(ROOT / "spi_lightning").items():
         of = {canonicalize_name(each) for each in providers.get(name, [name])}
-        of_extra = {canonicalize_name(Requirement(line).name) for name in ("sweeps", "export", "imagenet") for line in EXTRAS[name]}
+        lines = [line for extra in ("sweeps", "export", "imagenet") for line in EXTRAS[extra]]
+        of_extra = {canonicalize_name(Requirement(line).name) for line in lines}
         assert of & (declared | of_extra), f"{path} imports {name}, which pyproject.toml does not declare"
         used |= of
     assert declared - used == set(NAMED_ELSEWHERE), "declared and never imported"

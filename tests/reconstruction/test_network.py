@@ -8,7 +8,7 @@ from spi_lightning.data.measurement import Measurement
 from spi_lightning.errors import UserError
 from spi_lightning.physics.array import crop
 from spi_lightning.physics.fourier import fourier
-from spi_lightning.reconstruction import ReconstructionSettings
+from spi_lightning.reconstruction import ReconstructionSettings, prepare, solve
 from spi_lightning.reconstruction.network import doubts, starting_density, unexplained
 from spi_lightning.reconstruction.settings import Phasing
 from spi_lightning.reconstruction.support import starting_support
@@ -88,6 +88,15 @@ def test_a_volume_starts_from_the_network_of_a_name(shipped: str, shape: tuple[i
     middle = crop(start[0], [edge // 2 for edge in shape])
     assert float(middle.abs().sum()) == pytest.approx(float(start[0].abs().sum()), rel=0.2)
     assert start.is_complex() == (constraint == "complex")
+
+
+def test_a_volume_is_phased_from_a_network(shipped: str) -> None:
+    density = torch.zeros(20, 18, 16, dtype=torch.complex64)
+    density[8:13, 6:11, 5:10] = torch.polar(torch.rand(5, 5, 5) + 0.5, torch.rand(5, 5, 5))
+    measured = Measurement(fourier(density, 3).abs(), torch.ones(20, 18, 16, dtype=torch.bool))
+    settings = ReconstructionSettings(Phasing("10*ER + 10*HIO(0.9)"), start=shipped, starts=2, polish_steps=0)
+    result = solve(prepare(measured, settings, instantiate))
+    assert result.density.shape == (20, 18, 16) and bool(torch.isfinite(torch.view_as_real(result.density)).all())
 
 
 def test_a_volume_smaller_than_the_network_is_refused(shipped: str) -> None:
