@@ -26,8 +26,8 @@ from spi_lightning.tasks import registry
 
 from .configured import refinement_of
 from .networks import Trained, load
-from .patterns import Patterns, as_patterns
-from .python_words import in_python
+from .patterns import DATA_WORDS, Patterns, as_patterns
+from .python_words import in_python, require_words
 from .volumes import Volumes, as_volumes
 
 
@@ -35,7 +35,7 @@ from .volumes import Volumes, as_volumes
 def evaluate(
     patterns: Patterns | Volumes,
     methods: Any,
-    mask: ArrayLike | Tensor | None = None,
+    mask: ArrayLike | Tensor | str | None = None,
     labels: ArrayLike | Tensor | None = None,
     *,
     threshold: float = 0.5,
@@ -53,13 +53,14 @@ def evaluate(
         methods: One or a list of: a name in conf/method/, such as ``photon_count``, ``triple_intersection`` or
             ``iterative``; a run folder or checkpoint; a Trained; a method object. All answer one kind of question.
         mask: Bool, of the shape of all patterns or of one, True where measured; None: the file's, or all finite pixels.
-        labels: (N,) 1 for a single hit, 0 for any other, -1 for unknown; None: the file's.
+        labels: (N,) 1 for a single hit, 0 for any other, -1 for unknown, or words such as ``single``; None: the file's.
         threshold: Probability from which a frame is taken as a single hit.
         abstain_within: Half width of the band around the threshold in which a method abstains.
         truth: Complex true densities (N, z, y, x) of 3D patterns; None where unknown.
         cache: Folder in which answers are kept for the next call; None: none is kept.
         trust: Packages besides this one whose classes a checkpoint may name.
-        settings: Of 3D phasing, those of results.volumes.VolumeSettings: ``starts``, ``masks``, ``held_out``, ...
+        settings: Of a path to patterns of hits and supports, what open_patterns takes: ``adu_per_photon``, ``photons``,
+            ``label``, ...; of 3D phasing, those of results.volumes.VolumeSettings: ``starts``, ``masks``, ...
 
     Returns:
         HitResult of methods that select hits: ``result.primary.probability``, ``result.metrics``. SupportResult of
@@ -85,9 +86,11 @@ def evaluate(
     if kind == "volumes":
         chosen = _volume_settings(settings)
         return compare(VolumeQuestion(as_volumes(patterns, mask, truth), chosen), made, kept).result()
-    if settings or truth is not None:
-        raise UserError(f"evaluate: {[*settings, 'truth'][0]} is for methods of 3D phasing; these answer {kind}")
-    opened = as_patterns(patterns, mask, labels)  # type: ignore[arg-type]
+    of_volumes = [name for name in settings if name in VolumeSettings.__dataclass_fields__]
+    if of_volumes or truth is not None:
+        raise UserError(f"evaluate: {[*of_volumes, 'truth'][0]} is for methods of 3D phasing; these answer {kind}")
+    require_words("evaluate", settings, ("threshold", "abstain_within", "labels", "cache", "trust", *DATA_WORDS))
+    opened = as_patterns(patterns, mask, labels, settings)  # type: ignore[arg-type]
     if kind == "hits":
         return evaluate_hits(opened, made, DecisionRule(threshold, abstain_within), cache=kept)
     return compare_supports(opened, made, kept)
@@ -111,8 +114,7 @@ def _methods(methods: Any, trust: str | Sequence[str]) -> tuple[list[Any], str]:
 
 def _volume_settings(settings: dict[str, Any]) -> VolumeSettings:
     known = VolumeSettings.__dataclass_fields__
-    if unknown := sorted(settings.keys() - known.keys()):
-        raise UserError(f"evaluate: {unknown[0]} is unknown; settings of 3D phasing are {', '.join(known)}")
+    require_words("evaluate", settings, known, "settings of 3D phasing are")
     return VolumeSettings(**settings)
 
 

@@ -39,8 +39,8 @@ from spi_lightning.tasks import (
 )
 from spi_lightning.tasks.checkpoint_files import run_name
 
-from .patterns import Patterns, as_patterns
-from .python_words import in_python, python_words
+from .patterns import DATA_WORDS, Patterns, as_patterns
+from .python_words import in_python, python_words, require_words
 from .volumes import as_volumes
 
 _METHODS: Final[dict[type, type[Any]]] = {
@@ -109,13 +109,14 @@ class Trained(Summarised):
         return self._loaded[1]
 
     @in_python
-    def predict(self, patterns: Patterns, mask: ArrayLike | Tensor | None = None) -> NDArray[Any]:
+    def predict(self, patterns: Patterns, mask: ArrayLike | Tensor | str | None = None, **data: Any) -> NDArray[Any]:
         """Answer of the network to patterns.
 
         Args:
             patterns: Open file, path, or photons of NumPy or torch: (N, y, x) or (y, x); of a 3D network (N, z, y, x)
                 or (z, y, x), origin at n // 2.
             mask: Bool, of the patterns' shape or of one pattern, True where measured; None: the file's, or all finite.
+            data: Of a path, what open_patterns takes: ``adu_per_photon``, ``photons``, ``mask``, ``index``, ...
 
         Returns:
             Of a hit classifier, (N,) float32 calibrated probabilities of a single hit; of a support network,
@@ -132,24 +133,29 @@ class Trained(Summarised):
             (3,)
         """
         if isinstance(self.task, HitClassification):
-            return self.answer(patterns, mask).probability
+            return self.answer(patterns, mask, **data).probability
+        require_words("predict", data, () if isinstance(self.task, ComplexReconstruction) else DATA_WORDS)
         if isinstance(self.task, SupportPrediction):
-            part = SupportQuestion.of_file(as_patterns(patterns, mask)).part
+            part = SupportQuestion.of_file(as_patterns(patterns, mask, words=data)).part
             return cast(SupportAnswer, self.method.answer(part, Listener())).support
         if isinstance(self.task, Healing):
-            return self._healed(as_patterns(patterns, mask))
+            return self._healed(as_patterns(patterns, mask, words=data))
         return self._densities(patterns, mask)
 
     @in_python
-    def answer(self, patterns: Patterns, mask: ArrayLike | Tensor | None = None) -> HitAnswer:
+    def answer(self, patterns: Patterns, mask: ArrayLike | Tensor | str | None = None, **data: Any) -> HitAnswer:
         """Everything a hit classifier answers, (N,) probabilities, (N, d) features, (N,) distances from training.
+
+        Args:
+            patterns, mask, data: Patterns, as predict takes them.
 
         Raises:
             UserError: As predict; or the network is of another task.
         """
         if not isinstance(self.task, HitClassification):
             raise UserError(f"{self.checkpoint}: its task is {type(self.task).__name__}; use predict")
-        opened = as_patterns(patterns, mask)
+        require_words("predict", data, DATA_WORDS)
+        opened = as_patterns(patterns, mask, words=data)
         unlabelled = opened.changed(labels={key: v for key, v in opened.labels.items() if key != IS_SINGLE_HIT})
         answer = cast(HitAnswer, self.method.answer(HitPart("", None, unlabelled), listener := Listener()))
         for note in listener.notes:

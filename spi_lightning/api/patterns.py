@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -17,14 +17,24 @@ from spi_lightning.errors import UserError, whole_number
 from spi_lightning.fields import BEAM_CENTRE, DENSITY, FIELDS, INTENSITY, IS_SINGLE_HIT, MASK, PHOTONS
 from spi_lightning.fingerprint import fingerprint
 from spi_lightning.io import ArrayFrames, PatternFile, PatternKeys
+from spi_lightning.io.masks.convention import NOTHING_LEFT, excluded_shares
+from spi_lightning.io.patterns.assembly import sample_frames, sample_indices
 from spi_lightning.io.patterns.concatenate import masked
+from spi_lightning.io.patterns.labels import as_label
 from spi_lightning.io.patterns.open_patterns import GEOMETRY
 
-from .python_words import in_python
+from .python_words import in_python, require_words
 
 PathLike = str | os.PathLike[str]
 Patterns = PatternFile | ArrayLike | Tensor | PathLike
 """What functions of this room take as patterns: an open file, its path, or an array (N, y, x) or (y, x) of photons."""
+
+
+DATA_WORDS: Final = (
+    *("photons", "label", "positive", "mask", "index", "mask_convention", "adu_per_photon", "reader"),
+    *GEOMETRY,
+)
+"""Arguments of open_patterns beside the path, which functions that take a path take too."""
 
 
 @in_python
@@ -33,6 +43,7 @@ def open_patterns(
     *,
     photons: str | None = None,
     label: str | None = None,
+    positive: str | int | None = None,
     mask: str | None = None,
     index: str | int | Sequence[int] | None = None,
     mask_convention: str = "auto",
@@ -46,6 +57,7 @@ def open_patterns(
         path: File of any format in io.FORMATS, a glob such as ``"run*/*.h5"``, or a list of those.
         photons: Data set of the patterns, (N, y, x); None: found by name and shape.
         label: Data set or file of the labels, (N,): 1 for a single hit, 0 for any other, -1 for unknown.
+        positive: Labels that mean a single hit, words or numbers joined by commas; None: 1 and the usual words.
         mask: Data set or file of the mask, (y, x) or (N, y, x).
         index: Numbers of the frames to use; None: all.
         mask_convention: ``auto``, ``cxi``, ``nexus``, ``euxfel``, ``good``, ``bad`` or ``dragonfly``.
@@ -68,9 +80,8 @@ def open_patterns(
         >>> file.read([0, 1]).dtype
         dtype('float32')
     """
-    if unknown := sorted(set(geometry) - set(GEOMETRY)):
-        raise UserError(f"open_patterns: {unknown[0]} is unknown; the geometry has {', '.join(GEOMETRY)}")
-    keys = PatternKeys(photons=photons, label=label, mask=mask, index=index, reader=reader)
+    require_words("open_patterns", geometry, DATA_WORDS)
+    keys = PatternKeys(photons, label, mask, None, index, positive, reader)
     return io.open_patterns(path, keys, mask_convention, adu_per_photon, geometry=geometry)
 
 
@@ -78,29 +89,42 @@ def as_patterns(
     patterns: Patterns,
     mask: ArrayLike | Tensor | None = None,
     labels: ArrayLike | Tensor | None = None,
+    words: Mapping[str, Any] | None = None,
 ) -> PatternFile:
     """Patterns of any kind as a PatternFile.
 
     Args:
         patterns: Open file, path, or photons (N, y, x) or (y, x) of NumPy or torch.
-        mask: Bool, (y, x) or (N, y, x), True where measured; None: the file's, or all pixels that are finite.
-        labels: (N,) 1 for a single hit, 0 for any other, -1 for unknown; None: the file's.
+        mask: Bool, (y, x) or (N, y, x), True where measured; None: the file's, or all pixels that are finite. Beside a
+            path also the name of a data set or file.
+        labels: (N,) 1 for a single hit, 0 for any other, -1 for unknown, or words such as ``single``; None: the file's.
+        words: Arguments of open_patterns for a path, such as ``adu_per_photon``; ``positive`` also of ``labels``.
 
     Raises:
-        UserError: Shapes that do not belong together, or a file that cannot be opened.
+        UserError: Shapes that do not belong together, a file that cannot be opened, or words beside other patterns.
     """
+    words = dict(words or {})
+    positive = None if labels is None else words.pop("positive", None)
     if isinstance(patterns, str | os.PathLike):
-        patterns = io.open_patterns(patterns)
+        if isinstance(mask, str | os.PathLike):
+            words["mask"], mask = os.fspath(mask), None
+        patterns = open_patterns(patterns, **words)
+    elif words:
+        raise UserError(f"{next(iter(words))}: is for files; give a path, or give it to open_patterns")
     if not isinstance(patterns, PatternFile):
         patterns = _in_memory(patterns)
     if mask is not None:
         values = _array(mask, "mask")
-        patterns = masked(patterns, _mask(values, patterns.shape))
+        known = _mask(values, patterns.shape)
+        _require_photons(patterns, values.astype(bool))
+        patterns = masked(patterns, known)
         # of a large file not every mask is read for the key of its answers
         patterns = patterns.changed(opened_with={**patterns.opened_with, "mask_values": fingerprint(values)})
     if labels is not None:
-        known = _labels(_array(labels, "labels"), len(patterns))
-        patterns = patterns.changed(labels={**patterns.labels, IS_SINGLE_HIT: known})
+        given = labels.detach().cpu().numpy() if isinstance(labels, Tensor) else np.asarray(labels)
+        found, notes = as_label(IS_SINGLE_HIT, given, len(patterns), "labels", positive)
+        named = {**patterns.labels, IS_SINGLE_HIT: found}
+        patterns = patterns.changed(labels=named, notes=[*patterns.notes, *notes])
     return patterns
 
 
@@ -138,10 +162,15 @@ def _mask(mask: NDArray[Any], shape: tuple[int, int, int]) -> Any:
     return measured if mask.ndim == 2 else ArrayFrames(measured)
 
 
-def _labels(labels: NDArray[Any], count: int) -> NDArray[np.int64]:
-    if labels.shape != (count,) or not np.isin(labels, (-1, 0, 1)).all():
-        raise UserError(f"labels: shape {labels.shape}; give ({count},) of 1 (single hit), 0 (any other), -1 (unknown)")
-    return labels.astype(np.int64)
+def _require_photons(patterns: PatternFile, measured: NDArray[np.bool_]) -> None:
+    """UserError for a mask that leaves out most pixels and with them all photons, as one of the other sense does."""
+    some = measured if measured.ndim == 2 else measured[sample_indices(len(patterns))]
+    pixels, photons = excluded_shares(some, sample_frames(patterns))
+    if pixels > 0.5 and photons > NOTHING_LEFT:
+        raise UserError(
+            f"mask: leaves out {pixels:.1%} of the pixels and {photons:.1%} of the photons; True is where the detector "
+            "measured: give mask == 0 if it marks the bad pixels"
+        )
 
 
 def in_memory(batch: Mapping[str, Tensor], name: str) -> PatternFile:

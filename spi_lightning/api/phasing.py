@@ -22,8 +22,8 @@ from spi_lightning.reconstruction import AUTO, Phasing, ReconstructionSettings, 
 from spi_lightning.results import PhasingResult
 
 from .configured import names_in, settings_of
-from .patterns import Patterns, as_patterns
-from .python_words import in_python
+from .patterns import DATA_WORDS, Patterns, as_patterns
+from .python_words import in_python, require_words
 from .scans import is_scan, measure_scan
 
 if TYPE_CHECKING:
@@ -102,8 +102,7 @@ def _source(pattern: Any) -> str:
 def _settings(settings: dict[str, Any]) -> dict[str, Any]:
     """Fields of ReconstructionSettings; UserError for an unknown setting."""
     known = ReconstructionSettings.__dataclass_fields__.keys() | set(_PHASING)
-    if unknown := sorted(settings.keys() - known):
-        raise UserError(f"phase: {unknown[0]} is unknown; settings are {', '.join(sorted(known - {'phasing'}))}")
+    require_words("phase", settings, sorted(known - {"phasing"}), "settings are")
     phasing: dict[str, Any] = {name: settings.pop(name) for name in _PHASING if name in settings}
     if phasing.get("recipe") in names_in("phasing"):
         phasing = settings_of("phasing", phasing.pop("recipe")) | phasing
@@ -162,7 +161,11 @@ def _require_volume(measured: Measurement) -> None:
 
 @in_python
 def find_support(
-    patterns: Patterns, mask: ArrayLike | Tensor | None = None, *, method: str | SupportMethod = "triple_intersection"
+    patterns: Patterns,
+    mask: ArrayLike | Tensor | str | None = None,
+    *,
+    method: str | SupportMethod = "triple_intersection",
+    **data: Any,
 ) -> NDArray[np.bool_]:
     """Supports of patterns, of each from its own pattern alone.
 
@@ -171,6 +174,7 @@ def find_support(
         mask: Bool, (y, x) or (N, y, x), True where measured; None: the file's, or all pixels that are finite.
         method: Name of a method of conf/method/, such as ``autocorrelation_support``, ``double_intersection``,
             ``triple_intersection`` or ``shrinkwrap_support``; run folder of a support network; or a method.
+        data: Of a path, what open_patterns takes: ``adu_per_photon``, ``photons``, ``index``, ...
 
     Returns:
         (N, y, x) bool, or (y, x) for one pattern, True inside; at any whole shift, and in either twin.
@@ -189,7 +193,8 @@ def find_support(
 
     from .evaluation import method_of
 
+    require_words("find_support", data, DATA_WORDS)
     finder = method_of(method, "supports")
-    part = SupportQuestion.of_file(as_patterns(patterns, mask)).part
+    part = SupportQuestion.of_file(as_patterns(patterns, mask, words=data)).part
     found: NDArray[np.bool_] = finder.answer(part, Listener()).support
     return found[0] if getattr(patterns, "ndim", 3) == 2 else found

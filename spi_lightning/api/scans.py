@@ -23,7 +23,7 @@ from spi_lightning.io.scans.record import BraggScan, without_flaws
 from spi_lightning.io.scans.rocking_evidence import rocking_evidence
 from spi_lightning.io.scans.spec import is_spec
 
-from .python_words import in_python
+from .python_words import in_python, require_words
 
 
 @in_python
@@ -66,8 +66,7 @@ def measure_scan(
     names, known = {one.name for one in fields(ScanKeys)}, {one.name for one in fields(Preparation)}
     is_file = isinstance(scan, str | os.PathLike)
     allowed = known | names if is_file else known
-    if unknown := sorted(settings.keys() - allowed):
-        raise UserError(f"measure_scan: {unknown[0]} is unknown; settings are {', '.join(sorted(allowed))}")
+    require_words("measure_scan", settings, sorted(allowed), "settings are")
     preparation = Preparation(**{name: value for name, value in settings.items() if name in known})
     if not is_file:
         values = np.asarray(scan)

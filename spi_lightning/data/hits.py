@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FRAME, IS_SINGLE_HIT, KIND, MASK, PARTICLE_ID, PHOTONS, Batch
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns
+from spi_lightning.io.patterns.assembly import missing_labels
 from spi_lightning.notes import Note
 
 from .sampler import EpochBatches, ResumableLoader, ShardedBatches, finished, shuffled
@@ -270,7 +271,7 @@ def labelled_splits(file: PatternFile, fractions: Mapping[str, float], seed: int
     """Splits of the labelled frames of a file into train, val and test, (n,) each, as in HitDataModule."""
     labelled = np.flatnonzero(_known(file))
     if len(labelled) == 0:
-        raise UserError(f"{file.path}: no labels to train or test on; name them with data.keys.label=")
+        raise UserError(f"{file.path}: no labels to train or test on: {missing_labels(file)}")
     particle = np.asarray(file.labels.get(PARTICLE_ID, np.arange(len(file))))[labelled]
     stratum = np.asarray(file.labels.get(IS_SINGLE_HIT, np.zeros(len(file), int)))[labelled]
     return {name: labelled[rows] for name, rows in split_by_particle(particle, fractions, seed, stratum).items()}

@@ -123,6 +123,8 @@ def test_densities_of_methods_and_networks_are_compared(save_run: SaveRun) -> No
     assert result.plot()._repr_png_()
     with pytest.raises(UserError, match="start is unknown"):
         evaluate(photons, "hio_er", start=1)
+    with pytest.raises(UserError, match="treshold is unknown; did you mean threshold"):
+        evaluate(photons[0], "photon_count", treshold=0.6)
     with pytest.raises(UserError, match="starts is for methods of 3D phasing"):
         evaluate(photons[0], "photon_count", starts=1)
 

@@ -87,7 +87,7 @@ def test_labels_are_those_of_the_call() -> None:
         ((PHOTONS, np.ones((9, 8))), "mask: shape"),
         ((PHOTONS, np.full((8, 9), 2)), "True and False"),
         ((PHOTONS, np.zeros((8, 9))), "no pixel is True"),
-        ((PHOTONS, None, [1, 0]), r"give \(5,\)"),
+        ((PHOTONS, None, [1, 0]), r"does not fit 5 patterns"),
         ((PHOTONS, None, [1, 0, 3, 0, 0]), "unknown"),
     ],
 )
@@ -125,7 +125,7 @@ def test_settings_reach_into_the_recipe() -> None:
         ("hits", {"brightness__no": 1}, "no setting brightness.no"),
         ("hits", {"patterns": 0}, "patterns=0"),
         ("crystals", {}, "3D particles"),
-        ("hits", {"geometry__pixel_size": 6e-4}, "geometry.pixel_size=0.0006"),
+        ("hits", {"geometry__pixel_size": "small"}, "geometry.pixel_size=small"),
         ("hits", {"block_size": 3, "patterns_per_model": 2}, "multiple"),
     ],
 )
@@ -142,6 +142,38 @@ def test_a_file_is_opened_by_the_names_of_its_data_sets(tmp_path: Path) -> None:
     assert opened.geometry["distance"] == 0.5
     with pytest.raises(UserError, match="wavelength is unknown"):
         open_patterns(path, wavelength=1e-9)
+
+
+def test_a_path_takes_the_words_of_open_patterns(tmp_path: Path) -> None:
+    path, mask = tmp_path / "adu.npy", np.ones((8, 9), np.uint8)
+    mask[0] = 0
+    np.save(path, (PHOTONS * 12.5).astype(np.float32))
+    np.save(tmp_path / "good.npy", mask)
+    opened = as_patterns(path, str(tmp_path / "good.npy"), words={"adu_per_photon": 12.5, "index": [3, 1]})
+    assert np.array_equal(opened.read([0, 1]), PHOTONS[[3, 1]] * mask)
+    with pytest.raises(UserError, match="adu_per_photon: is for files"):
+        as_patterns(PHOTONS, words={"adu_per_photon": 12.5})
+
+
+def test_a_mask_of_the_other_sense_is_refused() -> None:
+    frames, bad = PHOTONS.copy(), np.zeros((8, 9), np.uint8)
+    bad[:, 4] = 1
+    frames[:, :, 4] = 0
+    assert as_patterns(frames, bad == 0).read_mask([0]).sum() == 64
+    with pytest.raises(UserError, match=r"^mask: leaves out 88.9% of the pixels and 100.0% of the photons; True is"):
+        as_patterns(frames, bad)
+    with pytest.raises(UserError, match="no pixel is True"):
+        as_patterns(frames, np.zeros((8, 9), np.uint8))
+
+
+def test_labels_may_be_words() -> None:
+    words = ["single", "blank", "multi", "single", "unknown"]
+    assert as_patterns(PHOTONS, labels=words).labels[IS_SINGLE_HIT].tolist() == [1, 0, 0, 1, -1]  # type: ignore[arg-type]
+    own = np.array(["good", "junk", "junk", "good", ""])
+    mapped = as_patterns(PHOTONS, labels=own, words={"positive": "good"})
+    assert mapped.labels[IS_SINGLE_HIT].tolist() == [1, 0, 0, 1, -1]
+    with pytest.raises(UserError, match="positive=WORD"):
+        as_patterns(PHOTONS, labels=own)
 
 
 def test_a_file_prints_as_a_few_lines_without_its_values(simulated: PatternFile) -> None:

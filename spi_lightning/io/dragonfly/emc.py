@@ -19,7 +19,7 @@ from spi_lightning.fields import BEAM_CENTRE
 from spi_lightning.files import atomic_write
 from spi_lightning.io.hdf5.file import MAGIC, opened, stack_shape
 from spi_lightning.io.patterns.assembly import add_mask, add_side_files, split_names
-from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys
+from spi_lightning.io.patterns.pattern_file import PatternFile, PatternKeys, is_none
 from spi_lightning.notes import Note
 from spi_lightning.write_errors import new_hdf5
 
@@ -107,7 +107,8 @@ def open_emc(path: Path, keys: PatternKeys, convention: str) -> PatternFile:
             )
         )
     else:
-        add_mask(patterns, detector.classes, "dragonfly", str(detectors[0]))
+        if not is_none(keys.mask):
+            add_mask(patterns, detector.classes, "dragonfly", str(detectors[0]))
         patterns.geometry[BEAM_CENTRE] = np.array(detector.beam_centre)
     others = ",".join(name for name in masks if Path(name) not in detectors) or None
     add_side_files(patterns, replace(keys, mask=others), convention)

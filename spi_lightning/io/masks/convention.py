@@ -69,7 +69,7 @@ def convention_of(item: h5py.Dataset) -> str:
 
 CONVENTIONS: Final = ("auto", "cxi", "nexus", "euxfel", "good", "bad", "dragonfly")
 _NEARLY_ALL: Final = 0.9  # share of the photons or pixels
-_NOTHING_LEFT: Final = 0.999  # share of the photons
+NOTHING_LEFT: Final = 0.999  # share of the photons
 _FEW_PIXELS: Final = 0.02  # share of the pixels, which may hold most photons without a warning, as hot pixels do
 _HOT: Final = 1e-3  # share of the pixels that may be hot, far brighter than all others
 _WHITE: Final = (255, 65535)  # 1 in masks stored as images
@@ -129,7 +129,7 @@ def choose_convention(
     if saturated is not None and (saturated & ~keep).any():
         excludes += f" ({photons:.2%} where counts at the largest value are left out)"
     note = Note.of(f"{_MEANING[chosen]} = measured ({why}); {excludes}", where)
-    limit = _NOTHING_LEFT if convention != "auto" else _NEARLY_ALL
+    limit = NOTHING_LEFT if convention != "auto" else _NEARLY_ALL
     if pixels == 1 or (pixels > 0.5 and photons > limit):
         other = "bad" if chosen == "good" else "good"
         raise UserError(f"{note}: is its sense inverted? try data.mask_convention={other}")
@@ -170,7 +170,7 @@ def _choose(
         chosen = bits or _convention_of_bits(values)
         pixels, photons = excluded_shares(measured(values, chosen), frames)
         title = {"cxi": "CXI", "nexus": "NeXus", "euxfel": "European XFEL"}[chosen]
-        if binary and pixels > 0.5 and photons > (_NEARLY_ALL if pixels > _NEARLY_ALL else _NOTHING_LEFT):
+        if binary and pixels > 0.5 and photons > (_NEARLY_ALL if pixels > _NEARLY_ALL else NOTHING_LEFT):
             return "good", f"against {title}, whose bits would exclude nearly all photons"
         return chosen, f"where {title} keeps its mask" if bits else "values beyond 0 and 1"
     return _by_evidence(values > 0, frames, where, dead)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spi_lightning.errors import UserError
-from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT, PARTICLE_ID
+from spi_lightning.fields import BEAM_CENTRE, IS_SINGLE_HIT, KIND, PARTICLE_ID
 from spi_lightning.io.masks.convention import choose_convention, convention_of, measured
 from spi_lightning.io.masks.sentinels import AllOf, exclude_sentinels
 from spi_lightning.notes import Note
@@ -17,9 +17,11 @@ from spi_lightning.physics.frames.beam_centre import LEAST_OVERLAP
 from spi_lightning.physics.frames.saturation import find_saturated
 
 from .labels import as_label
-from .pattern_file import FrameSource, Mask, PatternFile, PatternKeys
+from .pattern_file import FrameSource, Mask, PatternFile, PatternKeys, is_none
 from .side_files import read_side_file
 
+LABELS: Final = "labels"
+"""Subject of the notes on labels that are not used."""
 _SAMPLES: Final = 8
 
 
@@ -109,13 +111,35 @@ def add_label(
     file.notes.extend(notes)
 
 
+def add_found_label(
+    file: PatternFile, name: str, values: NDArray[Any], where: str, positive: str | int | None = None
+) -> None:
+    """As add_label, of labels that nobody has named: those of no known meaning are left out, with a note that says so.
+
+    Raises:
+        UserError: The user names the labels of single hits, and there are none such.
+    """
+    try:
+        add_label(file, name, values, where, positive)
+    except UserError as error:
+        if positive is not None or name not in (IS_SINGLE_HIT, KIND):
+            raise
+        file.notes.append(Note.hint(f"{error}; until then frames have no {name}", LABELS))
+
+
+def missing_labels(file: PatternFile) -> str:
+    """What a user can do about a file without labels, for messages."""
+    found = [note.text for note in file.notes if note.subject == LABELS]
+    return "; ".join(found) or "name them with data.keys.label="
+
+
 def add_side_files(file: PatternFile, keys: PatternKeys, convention: str) -> None:
     """Add labels, particle ids and masks from the side files that the keys name, for formats of patterns alone."""
     for name, key, option in (
         (IS_SINGLE_HIT, keys.label, "data.keys.label"),
         (PARTICLE_ID, keys.particle_id, "data.keys.particle_id"),
     ):
-        if key:
+        if key and not is_none(key):
             add_label(file, name, read_side_file(Path(key), (1, 2), option), key, keys.positive)
     for key in split_names(keys.mask):
         add_side_mask(file, key, convention)
@@ -135,8 +159,8 @@ def add_side_mask(file: PatternFile, key: str, convention: str) -> None:
 
 
 def split_names(names: str | None) -> list[str]:
-    """Names in a comma-separated list; empty for None."""
-    return [name.strip() for name in (names or "").split(",") if name.strip()]
+    """Names in a comma-separated list; empty for None and the word none."""
+    return [] if is_none(names) else [name.strip() for name in (names or "").split(",") if name.strip()]
 
 
 def check_beam_centre(file: PatternFile) -> None:

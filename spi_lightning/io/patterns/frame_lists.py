@@ -18,7 +18,7 @@ from spi_lightning.printable import printable
 
 from .assembly import add_side_files
 from .concatenate import ConcatenatedFiles
-from .pattern_file import PatternFile, PatternKeys
+from .pattern_file import PatternFile, PatternKeys, is_none
 
 _SUFFIXES: Final = (".dat", ".txt", ".csv", ".lst")
 _LINE: Final = re.compile(r'(?:(?P<quoted>"(?:[^"\\]|\\.)+")|(?P<plain>.*?[^\s,]))\s*,\s*(?P<number>[0-9]+)(?:\s*#.*)?')
@@ -64,7 +64,7 @@ def open_index_list(path: Path, keys: PatternKeys, open_one: Callable[[Path, Pat
     joined = ConcatenatedFiles(path, opened, [order[name] for name in names], numbers, "index list")
     label = keys.label or _label_file_beside(path)
     add_side_files(joined, replace(keys, label=label, mask=None), "auto")
-    if label:
+    if label and not is_none(label):
         joined.notes.append(Note.of(f"labels are read from {label}", str(path)))
     return joined
 

@@ -16,15 +16,15 @@ from spi_lightning.io.hdf5.file import Hdf5Frames, dataset, look_up, opened
 from spi_lightning.io.hdf5.geometry import read_geometry
 from spi_lightning.io.hdf5.groups import surroundings
 from spi_lightning.io.hdf5.limits import stated_limits
-from spi_lightning.io.hdf5.links import get_object, require_object
+from spi_lightning.io.hdf5.links import get_object, require_object, walk
 from spi_lightning.io.hdf5.storage import whole
 from spi_lightning.io.hdf5.values import WAVELENGTH, X_PIXEL, Y_PIXEL
 from spi_lightning.io.masks.convention import convention_of
 from spi_lightning.notes import Note
 
-from .assembly import add_label, add_mask, add_side_mask, exclude_pixels, split_names
+from .assembly import LABELS, add_found_label, add_label, add_mask, add_side_mask, exclude_pixels, split_names
 from .concatenate import PickedFrames
-from .pattern_file import FrameSource, PatternFile, PatternKeys
+from .pattern_file import FrameSource, PatternFile, PatternKeys, is_none
 from .side_files import read_side_file
 
 _LABEL_KEYS: Final = (IS_SINGLE_HIT, "labels", "label")
@@ -121,7 +121,7 @@ def _refuse_amplitudes(path: Path, file: h5py.File) -> None:
 def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, group: h5py.Group) -> None:
     """Add labels: those of the user's keys, of the usual names, and of field names in `group` with N values."""
     for name in FIELDS:
-        if name in (PHOTONS, MASK):
+        if name in (PHOTONS, MASK) or is_none({IS_SINGLE_HIT: keys.label, PARTICLE_ID: keys.particle_id}.get(name)):
             continue
         item = require_object(group, name, "data.keys.label") if name == IS_SINGLE_HIT else get_object(group, name)
         if not isinstance(item, h5py.Dataset) or not item.ndim or len(item) != len(patterns):
@@ -130,24 +130,53 @@ def add_hdf5_labels(patterns: PatternFile, file: h5py.File, keys: PatternKeys, g
         if item.ndim == 3:
             patterns.images[name] = Hdf5Frames(patterns.path, item.name)
         elif name not in _OF_GEOMETRY:
-            add_label(patterns, name, _stored(item), where, keys.positive)
+            add_found_label(patterns, name, _stored(item), where, keys.positive)
         elif name in patterns.geometry:  # in m and eV, whatever the unit of the data set
             add_label(patterns, name, np.broadcast_to(patterns.geometry[name], (len(patterns),)), where)
-    found = keys.label or next(
-        (k for k in _LABEL_KEYS[1:] if isinstance(require_object(file, k, "data.keys.label"), h5py.Dataset)), None
-    )
-    if found and (keys.label or IS_SINGLE_HIT not in patterns.labels):
-        values = read_named(file, found, (1, 2), "data.keys.label")
-        add_label(patterns, IS_SINGLE_HIT, values, f"{patterns.path}: {found}", keys.positive)
-        if keys.label is None:
-            patterns.notes.append(Note.of(f"labels are read from {found!r}, 1 = single hit", str(patterns.path)))
-    if keys.particle_id:
+    if keys.label is None and IS_SINGLE_HIT not in patterns.labels:
+        _add_usual_labels(patterns, file, keys.positive)
+    elif keys.label and not is_none(keys.label):
+        values = read_named(file, keys.label, (1, 2), "data.keys.label")
+        add_label(patterns, IS_SINGLE_HIT, values, f"{patterns.path}: {keys.label}", keys.positive)
+    if keys.particle_id and not is_none(keys.particle_id):
         values = read_named(file, keys.particle_id, (1, 2), "data.keys.particle_id")
         add_label(patterns, PARTICLE_ID, values, f"{patterns.path}: {keys.particle_id}")
 
 
+def _add_usual_labels(patterns: PatternFile, file: h5py.File, positive: str | int | None) -> None:
+    """Add labels of the usual names in the root; where there are none, name data sets that look like labels."""
+    usual = (k for k in _LABEL_KEYS[1:] if isinstance(require_object(file, k, "data.keys.label"), h5py.Dataset))
+    if found := next(usual, None):
+        values = read_named(file, found, (1, 2), "data.keys.label")
+        add_found_label(patterns, IS_SINGLE_HIT, values, f"{patterns.path}: {found}", positive)
+        if IS_SINGLE_HIT in patterns.labels:
+            patterns.notes.append(Note.of(f"labels are read from {found!r}, 1 = single hit", str(patterns.path)))
+    elif likely := _likely_labels(file, len(patterns)):
+        others = "; use them" if len(likely) == 1 else "; use the one that says which frames are single hits"
+        text = (
+            f"{', '.join(likely)}: 0 and 1, one for each frame, may be labels{others} with data.keys.label={likely[0]}"
+        )
+        patterns.notes.append(Note.hint(text, LABELS))
+
+
+def _likely_labels(file: h5py.File, count: int) -> list[str]:
+    """Names of the data sets that hold 0 and 1, one for each of ``count`` frames, and are not known by their name."""
+    return [
+        name
+        for name, item in walk(file)
+        if isinstance(item, h5py.Dataset)
+        and item.shape == (count,)
+        and count > 1
+        and item.dtype.kind in "uib"
+        and name.rpartition("/")[2] not in FIELDS
+        and np.array_equal(np.unique(item[()]), [0, 1])
+    ]
+
+
 def add_hdf5_masks(patterns: PatternFile, file: h5py.File, key: str, named: str | None, convention: str) -> None:
     """Add the masks that the user names, else the one beside the patterns ``key``."""
+    if is_none(named):
+        return
     beside = [(file, name) for name in split_names(named)] or find_mask(file, key, patterns.shape)
     if not beside and (others := unused_masks(file, key, patterns.shape)):
         patterns.notes.append(
@@ -199,7 +228,7 @@ def find_mask(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list[tu
 def unused_masks(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list[str]:
     """Names of data sets beside the patterns ``key`` that may be masks by name and shape, but have no usual name."""
     around = surroundings(file, key)
-    return [
+    found = (
         f"{parent}/{name}".strip("/")
         for parent, group in [*around.detector, *around.general[:1]]
         for name in group
@@ -207,7 +236,8 @@ def unused_masks(file: h5py.File, key: str, shape: tuple[int, int, int]) -> list
         and isinstance(item := get_object(group, name), h5py.Dataset)
         and item.dtype.kind in "uib"
         and frame_axes(item.shape) in (shape[1:], shape)
-    ]
+    )
+    return list(dict.fromkeys(found))
 
 
 def read_named(file: h5py.File, key: str, dimensions: tuple[int, ...], option: str) -> NDArray[Any]:

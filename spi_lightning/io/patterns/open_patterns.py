@@ -76,7 +76,7 @@ def open_patterns(
     Raises:
         UserError: Anything wrong with path, keys, mask, labels, geometry or the photons checked.
     """
-    keys = keys or PatternKeys()
+    keys = (keys or PatternKeys()).searching
     if mask_convention not in CONVENTIONS:
         raise UserError(f"data.mask_convention={mask_convention} is unknown; choose one of {', '.join(CONVENTIONS)}")
     if adu_per_photon is not None and not (np.isfinite(adu_per_photon) and adu_per_photon > 0):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol, Self
 
@@ -20,6 +20,7 @@ from spi_lightning.summary import Summarised
 
 from .photons import check_photons, convert_adu
 
+NONE: Final = "none"
 BYTES_AT_ONCE: Final = 16 << 20  # bytes of photons as float32 worth one read
 
 Labels = dict[str, NDArray[Any]]
@@ -32,7 +33,8 @@ class PatternKeys:
     """Names of the data sets in a user's file.
 
     `label`, `mask` and `particle_id` may also be side files (text, .npy, TIFF, or a Dragonfly detector as mask), which
-    is the only way in formats of patterns alone. None searches the usual names.
+    is the only way in formats of patterns alone. None searches the usual names, the word ``none`` leaves out what the
+    file has.
 
     Args:
         photons: Data set of the patterns, (N, H, W).
@@ -54,11 +56,22 @@ class PatternKeys:
     positive: str | int | None = None
     reader: Callable[[Path], PatternFile | None] | None = None
 
+    @property
+    def searching(self) -> PatternKeys:
+        """The same, without the word none where it means no more than a search of the usual names."""
+        usual = {name: None for name in ("photons", "index", "positive") if is_none(getattr(self, name))}
+        return replace(self, **usual)
+
     def as_plain(self) -> dict[str, Any]:
         """These settings as plain data, the reader by its name."""
         plain = {each.name: getattr(self, each.name) for each in fields(self)}
         made_by = getattr(self.reader, "func", self.reader) or self.reader
         return plain | {"reader": made_by and f"{made_by.__module__}.{made_by.__qualname__}"}
+
+
+def is_none(name: object) -> bool:
+    """Whether the name of a data set is the word ``none``, by which a user leaves out what the file has."""
+    return isinstance(name, str) and name.lower() == NONE
 
 
 class FrameSource(Protocol):

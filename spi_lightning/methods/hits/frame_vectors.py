@@ -16,6 +16,7 @@ from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import open_patterns
+from spi_lightning.io.patterns.assembly import missing_labels
 from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.results.hit_answer import HitAnswer, TrainingLabels
@@ -111,7 +112,7 @@ def open_labelled(path: str | Path, name: str) -> PatternFile:
     """
     patterns = open_patterns(path)
     if IS_SINGLE_HIT not in patterns.labels:
-        raise UserError(f"{path}: holds no labels for {name} to learn from")
+        raise UserError(f"{path}: no labels for {name} to learn from: {missing_labels(patterns)}")
     return patterns
 
 

@@ -12,7 +12,9 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from spi_lightning.data.hits import labelled_splits
 from spi_lightning.errors import UserError
+from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import PatternKeys, open_patterns
 from spi_lightning.io.patterns.pattern_file import runs
 
@@ -397,3 +399,47 @@ def test_scattered_minus_one_gets_the_advice_of_a_mask(tmp_path) -> None:
     with pytest.raises(UserError, match=r"data\.keys\.mask=") as error:
         open_patterns(write(tmp_path / "a.h5", patterns=photons))
     assert "adu" not in str(error.value)
+
+
+def _file_with(tmp_path: Path, name: str, values: list[object]) -> Path:
+    path = tmp_path / "labels.h5"
+    with h5py.File(path, "w") as file:
+        file["run/adu"] = counts(6, 32, 32)
+        file["run/bad_pixel_map"] = np.zeros((32, 32), np.uint8)
+        file[name] = values
+    return path
+
+
+def test_words_of_no_known_meaning_leave_the_frames_without_labels(tmp_path: Path) -> None:
+    path = _file_with(tmp_path, "label", ["good", "blank", "junk", "good", "junk", "blank"])
+    opened = open_patterns(path)
+    assert IS_SINGLE_HIT not in opened.labels
+    (note,) = [note for note in opened.notes if note.subject == "labels"]
+    assert "'blank', 'good', 'junk'" in note.text and "data.keys.positive=WORD" in note.text
+    with pytest.raises(UserError, match=r"no labels to train or test on: .*'junk'.*data.keys.positive=WORD"):
+        labelled_splits(opened, {"train": 1.0, "val": 0.0, "test": 0.0}, 0)
+    mapped = open_patterns(path, PatternKeys(positive="good"))
+    assert mapped.labels[IS_SINGLE_HIT].tolist() == [1, 0, 0, 1, 0, 0]
+    with pytest.raises(UserError, match="'junk'"):
+        open_patterns(path, PatternKeys(label="label"))
+
+
+def test_none_leaves_out_what_a_file_has(tmp_path: Path) -> None:
+    path = _file_with(tmp_path, "is_single_hit", [1, 0, 0, 1, 0, 0])
+    with h5py.File(path, "a") as file:
+        file["mask"] = np.eye(32, dtype=np.uint8)
+        file["particle_id"] = np.arange(6)
+    assert open_patterns(path).shared_mask is not None
+    keys = PatternKeys(None, "none", "none", "None", "none", "none")
+    opened = open_patterns(path, keys)
+    assert opened.labels == {} and opened.shared_mask is None and len(opened) == 6
+
+
+def test_zeros_and_ones_of_every_frame_are_offered_as_labels(tmp_path: Path) -> None:
+    path = _file_with(tmp_path, "run/is_single", [1, 0, 0, 1, 0, 0])
+    opened = open_patterns(path)
+    assert IS_SINGLE_HIT not in opened.labels
+    texts = [note.text for note in opened.notes]
+    assert any(text.endswith("data.keys.label=run/is_single") for text in texts)
+    assert any(text.startswith("run/bad_pixel_map may be a mask") for text in texts)
+    assert not [note for note in open_patterns(path, PatternKeys(label="none")).notes if note.subject == "labels"]

@@ -64,7 +64,7 @@ def test_another_file_teaches_and_this_one_gives_no_labels(make_file, tmp_path) 
 
 def test_faults_of_the_teaching_file_are_named(make_file) -> None:
     bare = make_file(10, labelled=False, name="b.h5")
-    with pytest.raises(UserError, match="holds no labels"):
+    with pytest.raises(UserError, match="no labels for reference to learn from: name them"):
         answer_of(reference(KNeighborsClassifier(1), learn_from=str(bare.path)), make_file(10))
     with pytest.raises(UserError, match="learn_from"):
         reference(KMeans(2), learn_from=str(bare.path))
