@@ -17,8 +17,18 @@ from spi_lightning.data.measurement import Measurement
 from spi_lightning.data.one_frame import measure_pattern
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile
+from spi_lightning.io.dragonfly.merged import is_merged
 from spi_lightning.progress import Listener
-from spi_lightning.reconstruction import AUTO, Phasing, ReconstructionSettings, assess, bars, reconstruct, silent
+from spi_lightning.reconstruction import (
+    AUTO,
+    Phasing,
+    ReconstructionSettings,
+    assess,
+    bars,
+    measure_merged,
+    reconstruct,
+    silent,
+)
 from spi_lightning.results import PhasingResult
 
 from .configured import names_in, settings_of
@@ -53,9 +63,9 @@ def phase(
     Args:
         pattern: Photons or intensities (y, x) of one pattern; or (z, y, x) of a 3D one with its origin at n // 2; or an
             open file or its path, of which ``frame`` is phased; or a rocking scan: its path, or the Measurement that
-            measure_scan gives.
+            measure_scan gives; or the path of a merged intensity of Dragonfly, or of the run that made it.
         mask: Bool, of the same shape, True where measured; None: the file's, or all pixels that are finite.
-        support: First support: ``auto`` (autocorrelation of a 2D pattern, box of a volume), ``autocorrelation``,
+        support: First support: ``auto`` (box of a volume, autocorrelation of others), ``autocorrelation``,
             ``circle``, ``box``, ``double_intersection``, ``triple_intersection``, run folder of a support network, or a
             bool array of the pattern's shape.
         starts: Number of independent starts, run as one batch.
@@ -68,7 +78,7 @@ def phase(
         progress: Whether bars are drawn.
         settings: ``recipe`` of the phasing, a line or a name in conf/phasing/, its ``constraint``, and all others of
             reconstruction.ReconstructionSettings. A volume is phased as a Bragg crystal, with a complex density, where
-            they do not say otherwise; a note says so.
+            they do not say otherwise; a note says so. A merged intensity is that of a real, positive density.
 
     Returns:
         The result: ``density`` with its origin at n // 2, ``support``, ``prtf``, errors and notes.
@@ -132,6 +142,9 @@ def _measured(
         measured = Measurement.from_intensity(pattern, mask)
         _require_volume(measured)
         return measured
+    if frame is None and isinstance(pattern, str | os.PathLike) and is_merged(pattern):
+        _require_no_mask(mask)
+        return measure_merged(pattern, crop=crop, geometry=geometry)
     if frame is None and isinstance(pattern, str | os.PathLike) and is_scan(pattern, geometry or {}):
         _require_no_mask(mask)
         limits = {"size": crop, "bin": bin if bin > 1 else None}

@@ -24,7 +24,7 @@ Examples:
   spi config phase scan.nxs data=one_scan phasing=wu_iterative"""
 _NAMES: Final = 36  # columns of the longest key beside its comment
 _FIRST: Final = ("method", "experiment", "sweep", "orient")  # groups of which a page always has a line for each choice
-_ONE_PATTERN: Final = ("one_frame", "one_scan")  # choices of data that are not sets
+_ONE_PATTERN: Final = ("one_frame", "one_scan", "merged_intensity")  # choices of data that are not sets
 _STRUCTURE: Final = ("_target_", "_partial_", "_convert_", "defaults", "hydra")
 
 

@@ -16,7 +16,7 @@ from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.apps.process.job_folder import record
 from spi_lightning.console import Terminal
 from spi_lightning.data.measurement import Measurement
-from spi_lightning.data.one_frame import RockingScanError
+from spi_lightning.data.one_frame import OtherKindError
 from spi_lightning.errors import UserError
 from spi_lightning.files import write_json
 from spi_lightning.mistakes import causes_of
@@ -51,8 +51,9 @@ def phase(cfg: DictConfig) -> dict[str, Any]:
     settings, console = filled(ReconstructionSettings, resolved(cfg)), Terminal(width=110)
     pixels, ndim = " x ".join(map(str, measured.mask.shape)), measured.mask.ndim
     console.print(f"{cfg.data.get('path', folder)}: {pixels} pixels, {settings.starts} starts", soft_wrap=True)
-    if ndim == 3 and (words_chosen := settings.chosen(ndim)):
-        console.print(f"as of a Bragg crystal, unless you say otherwise: {words_chosen}", soft_wrap=True)
+    if ndim == 3 and (words_chosen := settings.chosen(measured.kind)):
+        as_of = "a Bragg crystal" if measured.kind == "crystal" else "a real, positive density"
+        console.print(f"as of {as_of}, unless you say otherwise: {words_chosen}", soft_wrap=True)
     problem, figures = prepare(measured, settings, instantiate), instantiate(cfg.report.figures, _convert_="all")
     for note in earlier_notes(folder):
         console.print(str(note), soft_wrap=True)
@@ -83,7 +84,7 @@ def _record_choice(cfg: DictConfig, settings: ReconstructionSettings) -> None:
 
 
 def _measured(cfg: DictConfig, words: list[str] | None) -> tuple[Measurement, list[str] | None]:
-    """The pattern that is phased, and the overrides; a rocking scan is taken as such where these name no data=.
+    """The pattern that is phased, and the overrides; a 3D pattern is taken as such where these name no data=.
 
     Raises:
         UserError: Data other than a single pattern.
@@ -91,18 +92,18 @@ def _measured(cfg: DictConfig, words: list[str] | None) -> tuple[Measurement, li
     try:
         measured = instantiate(cfg.data, _convert_="all")
     except Exception as error:
-        found = any(isinstance(cause, RockingScanError) for cause in causes_of(error))
-        if not found or words is None or any(word.startswith("data=") for word in words):
+        found = next((cause for cause in causes_of(error) if isinstance(cause, OtherKindError)), None)
+        if found is None or words is None or any(word.startswith("data=") for word in words):
             raise
-        words = [*words, "data=one_scan"]
-        Terminal().print(f"{cfg.data.path}: looks like a rocking scan and is taken as one (data=one_scan)")
+        words = [*words, f"data={found.data}"]
+        Terminal().print(f"{cfg.data.path}: looks like {found.kind} and is taken as one (data={found.data})")
         cfg.data = compose(HydraConfig.get().job.config_name, overrides=words).data
         measured = instantiate(cfg.data, _convert_="all")
-        note = Note.of("data=one_scan was not named: the file looks like a rocking scan and is taken as one")
+        note = Note.of(f"data={found.data} was not named: the file looks like {found.kind} and is taken as one")
         measured = replace(measured, notes=[note, *measured.notes])
     if not isinstance(measured, Measurement):
         raise UserError(
             "data= is a set for training and evaluation, of which no one pattern is phased; give data=one_frame (a 2D "
-            "pattern) or data=one_scan (a rocking scan); spi evaluate phases sets"
+            "pattern), data=one_scan (a rocking scan) or data=merged_intensity; spi evaluate phases sets"
         )
     return measured, words

@@ -60,6 +60,11 @@ class Measurement(Summarised):
         }
 
     @property
+    def kind(self) -> str:
+        """Kind of pattern that decides the defaults of phasing: ``plane`` of a 2D pattern, ``crystal`` of a volume."""
+        return "plane" if self.mask.ndim == 2 else "crystal"
+
+    @property
     def found_keys(self) -> dict[str, str]:
         """Names of data sets that were taken by their usual names, by the settings that would name them."""
         return {}

@@ -14,6 +14,7 @@ from torch import Tensor
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, DENSITY, DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
 from spi_lightning.io import PatternFile, PatternKeys, open_patterns, read_intensities
+from spi_lightning.io.dragonfly.merged import is_merged
 from spi_lightning.io.patterns.intensities import require_no_amplitudes
 from spi_lightning.io.patterns.open_patterns import require_geometry
 from spi_lightning.io.scans.rocking_evidence import rocking_evidence
@@ -29,8 +30,28 @@ from .measurement import Measurement
 _BRIGHT: Final = 10  # photons beside a dark centre that make it suspicious
 
 
-class RockingScanError(UserError):
-    """A file whose frames are sections of one 3D pattern, where one 2D pattern is needed."""
+class OtherKindError(UserError):
+    """A file of a 3D pattern where one 2D pattern is needed.
+
+    Attributes:
+        data: Choice of conf/data that reads it.
+        kind: Name of such a pattern with its article.
+    """
+
+    data = ""
+    kind = ""
+
+
+class RockingScanError(OtherKindError):
+    """A file whose frames are sections of one 3D pattern."""
+
+    data, kind = "one_scan", "a rocking scan"
+
+
+class MergedIntensityError(OtherKindError):
+    """A merged 3D intensity of Dragonfly, or the folder of a run that made one."""
+
+    data, kind = "merged_intensity", "a merged 3D intensity"
 
 
 def measure_frame(
@@ -125,7 +146,14 @@ def _above(threshold: float, photons: Tensor, mask: Tensor, counted: bool, notes
 
 
 def _require_one_file(path: str) -> None:
-    """Raise UserError for what can only be a part of a rocking scan: a folder of frames, a spec file, an archive."""
+    """Raise UserError for a merged intensity, and for what can only be a part of a rocking scan.
+
+    That is a folder of frames, a spec file or an archive.
+    """
+    if is_merged(path):
+        raise MergedIntensityError(
+            f"{path}: holds a merged 3D intensity of Dragonfly, not 2D patterns; data=merged_intensity phases it"
+        )
     if Path(path).is_dir():
         what = "is a folder; a rocking scan of TIFF frames is phased by data=one_scan, a single pattern by its file"
     elif Path(path).is_file() and is_spec(path):

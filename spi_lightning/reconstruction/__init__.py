@@ -12,6 +12,7 @@ Many patterns at once, without an assessment, are phased by spi_lightning.phasin
 from spi_lightning.data.measurement import Measurement
 
 from .assessment import assess
+from .merged import MergedMeasurement, measure_merged
 from .outputs import write_reconstruction
 from .polish import bars, silent
 from .problem import PhasingProblem, prepare
@@ -21,12 +22,14 @@ from .settings import AUTO, Phasing, ReconstructionSettings
 __all__ = [
     "AUTO",
     "Measurement",
+    "MergedMeasurement",
     "Phasing",
     "PhasingProblem",
     "Reconstruction",
     "ReconstructionSettings",
     "assess",
     "bars",
+    "measure_merged",
     "prepare",
     "reconstruct",
     "silent",

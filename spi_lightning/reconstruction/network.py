@@ -67,7 +67,7 @@ def starting_density(
         return None, []
     if len(shape) == 3:
         density, edge = _volume(start, measured, make_task)
-        density = density if settings.for_axes(3).phasing.constraint == "complex" else density.abs()
+        density = density if settings.for_kind(measured.kind).phasing.constraint == "complex" else density.abs()
     else:
         density, edge = network_answer(start, measured, DENSITY, make_task, ("random",), support)
     noisy = with_phase_noise(density[None], density.ndim, settings.start_noise, settings.starts, settings.seed)[0]

@@ -93,8 +93,8 @@ def prepare(
             starting_density raise.
     """
     ndim = measured.mask.ndim
-    choice = _choice(settings, ndim)
-    settings = settings.for_axes(ndim)
+    choice = _choice(settings, measured.kind)
+    settings = settings.for_kind(measured.kind)
     _require_halves(measured, settings)
     constraint = settings.phasing.constraint
     device = find_device(settings.device)
@@ -116,9 +116,9 @@ def prepare(
     )
 
 
-def _choice(settings: ReconstructionSettings, ndim: int) -> list[Note]:
-    """Line on the defaults of a volume, which are those of a Bragg crystal; none where all words were given."""
-    words = settings.chosen(ndim) if ndim == 3 else ""
+def _choice(settings: ReconstructionSettings, kind: str) -> list[Note]:
+    """Line on the defaults of a volume of a Bragg crystal; none of other kinds, and where all words were given."""
+    words = settings.chosen(kind) if kind == "crystal" else ""
     why = "the defaults of a 3D pattern, as of a Bragg crystal: strain gives its density a phase"
     remedy = "; a volume of a real density takes phasing.constraint=positive"
     return [Note.of(f"{words}: {why}{remedy * ('constraint' in words)}")] if words else []

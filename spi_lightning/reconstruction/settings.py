@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
@@ -22,6 +22,12 @@ FLAT_RECIPE: Final = (
     "50*ER + 20*(80*HIO(0.9) + 20*ER) + 100*ER + shrinkwrap(2.0, 0.1, decay=0.98, last_sigma=1.0, after=50)/20"
 )
 CRYSTAL_RECIPE: Final = "3*(20*ER + 180*HIO(0.9)) + 20*ER + shrinkwrap(1.0, 0.1)/10"
+DEFAULTS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "plane": (FLAT_RECIPE, "positive", "autocorrelation"),
+    "crystal": (CRYSTAL_RECIPE, "complex", "box"),
+    "merged": (FLAT_RECIPE, "positive", "autocorrelation"),
+}
+"""Recipe, constraint and first support that ``auto`` stands for, by the kind of pattern, see Measurement.kind."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +36,9 @@ class Phasing:
 
     Attributes:
         recipe: Updates in their order, as a line such as ``200*HIO(0.9) + 50*ER`` or as the list of its YAML form, see
-            phasing.read_recipe; ``auto``: FLAT_RECIPE for a 2D pattern, CRYSTAL_RECIPE for a volume.
-        constraint: ``positive`` (real, not negative), ``real`` or ``complex``; ``auto``: positive for a 2D pattern,
-            complex for a volume, since the density of a strained crystal has a phase.
+            phasing.read_recipe; ``auto``: that of DEFAULTS for the kind of pattern.
+        constraint: ``positive`` (real, not negative), ``real`` or ``complex``; ``auto``: complex for a volume, since
+            the density of a strained crystal has a phase, else positive.
 
     Raises:
         UserError: A mistake in the recipe, or an unknown constraint.
@@ -51,12 +57,12 @@ class Phasing:
             raise UserError(f"phasing.constraint={self.constraint!r}: known are {', '.join((AUTO, *CONSTRAINTS))}")
 
     def read(self) -> Recipe:
-        """The recipe as steps and groups, once for_axes has chosen it."""
+        """The recipe as steps and groups, once for_kind has chosen it."""
         return read_recipe(self.recipe)
 
-    def for_axes(self, ndim: int) -> Phasing:
-        """These iterations and this constraint, of which ``auto`` is chosen by the number of axes of the pattern."""
-        recipe, constraint = (CRYSTAL_RECIPE, "complex") if ndim == 3 else (FLAT_RECIPE, "positive")
+    def for_kind(self, kind: str) -> Phasing:
+        """These iterations and this constraint, of which ``auto`` is chosen by the kind of pattern."""
+        recipe, constraint, _ = DEFAULTS[kind]
         return Phasing(
             recipe if self.recipe == AUTO else self.recipe, constraint if self.constraint == AUTO else self.constraint
         )
@@ -72,7 +78,7 @@ class ReconstructionSettings:
         start: ``random`` phases; run folder, checkpoint or name (shipped weights) of a network of densities, 2D or 3D;
             or densities to begin with, (spatial) or (starts, spatial).
         start_noise: Standard deviation of the phase noise added to a network's density, so that starts differ, rad.
-        support: First support: ``auto`` (autocorrelation of a 2D pattern, box of a volume), ``autocorrelation``,
+        support: First support: ``auto`` (box of a scan, else autocorrelation), ``autocorrelation``,
             ``circle``, ``box``, ``double_intersection``, ``triple_intersection`` or ``ideal``; run folder, checkpoint
             or name of a support network; ``.npy`` file of True and False; or (spatial) bool.
         support_threshold: Fraction of the largest autocorrelation above which a pixel belongs to its region.
@@ -141,15 +147,15 @@ class ReconstructionSettings:
             )
         return steps
 
-    def for_axes(self, ndim: int) -> ReconstructionSettings:
-        """These settings, of which ``auto`` is chosen by the number of axes of the pattern; UserError as when made."""
+    def for_kind(self, kind: str) -> ReconstructionSettings:
+        """These settings, of which ``auto`` is chosen by the kind of pattern; UserError as when made."""
         chosen = isinstance(self.support, str) and self.support == AUTO
-        support = ("box" if ndim == 3 else "autocorrelation") if chosen else self.support
-        return replace(self, phasing=self.phasing.for_axes(ndim), support=support)
+        support = DEFAULTS[kind][2] if chosen else self.support
+        return replace(self, phasing=self.phasing.for_kind(kind), support=support)
 
-    def chosen(self, ndim: int) -> str:
-        """Words for what ``auto`` stands for in a pattern with ``ndim`` axes; empty where nothing is ``auto``."""
-        whole, words = self.for_axes(ndim), []
+    def chosen(self, kind: str) -> str:
+        """Words for what ``auto`` stands for in a kind of pattern; empty where nothing is ``auto``."""
+        whole, words = self.for_kind(kind), []
         for name in ("recipe", "constraint"):
             if getattr(self.phasing, name) == AUTO:
                 words.append(f"phasing.{name}={getattr(whole.phasing, name)}")

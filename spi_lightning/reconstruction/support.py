@@ -43,7 +43,7 @@ def starting_support(
         UserError: An unknown name; a file or array of another shape, empty or full; a simulated density that the data
             lack; a pattern sampled too coarsely; a support too wide for a recipe that keeps it.
     """
-    settings = settings.for_axes(measured.mask.ndim)
+    settings = settings.for_kind(measured.kind)
     support, notes = _support(measured, settings, make_task)
     _require_determined(support, settings.support_name, settings.phasing.read().moves_support)
     return support, notes
@@ -88,7 +88,7 @@ def autocorrelation_region(measured: Measurement, threshold: float) -> tuple[Ten
     noisy, ndim, mask = measured.photons, measured.mask.ndim, measured.mask[None]
     intensity = measured.fourier_amplitude.square()[None]
     intensity = intensity.round() if noisy else intensity
-    if ndim == 3 and not mask.all():  # of a strained crystal no Friedel mate fills a hole
+    if measured.kind == "crystal" and not mask.all():  # of a strained crystal no Friedel mate fills a hole
         intensity, mask = fill_holes(intensity[0], measured.mask)[None], torch.ones_like(mask)
     region, found = autocorrelation_support(
         intensity, mask, threshold=threshold, photons=noisy, connected=False, ndim=ndim

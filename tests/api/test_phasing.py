@@ -12,6 +12,7 @@ from spi_lightning.api.volumes import as_volumes
 from spi_lightning.methods import PhotonCount
 from spi_lightning.physics.fourier import fourier
 from spi_lightning.reconstruction import Measurement
+from tests.reconstruction.merged_file import body, write_merged
 
 RECIPE = "60*ER + 4*(40*HIO(0.9) + 20*ER)"
 
@@ -133,3 +134,9 @@ def test_a_result_names_its_file_and_a_page_is_no_run(intensity: np.ndarray, tmp
     (tmp_path / "report.html").touch()
     with pytest.raises(UserError, match=f"is a file of a run; name its folder, {tmp_path}$"):
         read(tmp_path / "report.html")
+
+
+def test_the_path_of_a_merged_intensity_is_phased_as_a_real_density(tmp_path: Path) -> None:
+    write_merged(tmp_path / "data" / "output_020.h5", body(), hole=2.5)
+    result = phase(tmp_path, starts=2, recipe="20*HIO(0.9) + 5*ER", progress=False)
+    assert result.about.constraint == "positive" and result.density.ndim == 3 and result.about.data == str(tmp_path)

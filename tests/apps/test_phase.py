@@ -16,6 +16,7 @@ from spi_lightning.io.volumes.cxi_image import read_cxi_image
 from spi_lightning.phasing import alignment
 from spi_lightning.physics.fourier import fourier
 from tests.phasing.lopsided import lopsided
+from tests.reconstruction.merged_file import body, write_beside, write_merged
 from tests.reports.again import require_same_page
 
 KNOWN = "phasing.recipe=4*(60*HIO(0.9) + 20*ER)"
@@ -182,3 +183,25 @@ def test_sets_are_not_phased(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
         run(monkeypatch, tmp_path / "run", f"data={data}", "data.path=none.h5")
     assert leaving.value.code == 2
     assert "data=one_frame" in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize("named", [(), ("data=merged_intensity",)])
+def test_a_merged_intensity_is_phased_as_a_real_density(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys, named: tuple[str, ...]
+) -> None:
+    path = write_merged(tmp_path / "emc" / "data" / "output_020.h5", body(), hole=2.5)
+    write_beside(tmp_path / "emc")
+    words = [
+        *named,
+        f"data.path={path if named else path.parent.parent}",
+        "starts=2",
+        "phasing.recipe=20*HIO(0.9) + 5*ER",
+    ]
+    numbers = run(monkeypatch, tmp_path / "run", *words)
+    printed = capsys.readouterr().out
+    assert "as of a real, positive density" in printed and "Bragg" not in printed
+    assert ("is taken as one (data=merged_intensity)" in printed) == (not named)
+    assert numbers["size/longest_nm"] > 0
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "origin at voxel 24 as Dragonfly defines it" in page
+    require_same_page(tmp_path / "run")

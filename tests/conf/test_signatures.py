@@ -20,6 +20,7 @@ LISTED: Final = {
     "HitDataModule": "adu_per_photon batch_size augment",
     "SupportDataModule": "adu_per_photon",
     "measure_frame": "adu_per_photon frame crop bin threshold",
+    "measure_merged": "detector crop",
     "SingleVolumeDataModule": "size bin",
     "SimulatedHitDataModule": "online batch_size augment",
     "SimulatedVolumeDataModule": "online",

@@ -128,21 +128,23 @@ def test_settings_are_checked_where_they_are_made(settings: dict, words: str) ->
         ReconstructionSettings(**settings)
 
 
-def test_what_is_auto_is_chosen_by_the_axes_of_the_pattern_and_the_rest_is_kept() -> None:
-    volume, plane = (ReconstructionSettings().for_axes(ndim) for ndim in (3, 2))
+def test_what_is_auto_is_chosen_by_the_kind_of_pattern_and_the_rest_is_kept() -> None:
+    volume, plane = (ReconstructionSettings().for_kind(kind) for kind in ("crystal", "plane"))
     assert (volume.phasing.constraint, volume.support, volume.steps_of_polish(3)) == ("complex", "box", 200)
     assert (plane.phasing.constraint, plane.support, plane.steps_of_polish(2)) == ("positive", "autocorrelation", 0)
     mine = ReconstructionSettings(Phasing("6*ER", "positive"), support="circle")
-    assert mine.for_axes(3) == mine and mine.chosen(3) == ""
+    assert mine.for_kind("crystal") == mine and mine.chosen("crystal") == ""
     with pytest.raises(UserError, match="polish_steps=5 would leave"):
-        ReconstructionSettings(polish_steps=5).for_axes(2)
+        ReconstructionSettings(polish_steps=5).for_kind("plane")
 
 
-@pytest.mark.parametrize(("name", "ndim"), [("shrinkwrap", 2), ("cohere_S0054", 3)])
-def test_the_chosen_recipes_are_those_that_the_default_names(name: str, ndim: int) -> None:
+@pytest.mark.parametrize(
+    ("name", "kind"), [("shrinkwrap", "plane"), ("cohere_S0054", "crystal"), ("shrinkwrap", "merged")]
+)
+def test_the_chosen_recipes_are_those_that_the_default_names(name: str, kind: str) -> None:
     conf = Path(__file__).parents[2] / "conf" / "phasing"
     assert name in (conf / "default.yaml").read_text()
-    assert asdict(Phasing().for_axes(ndim)) == OmegaConf.load(conf / f"{name}.yaml")
+    assert asdict(Phasing().for_kind(kind)) == OmegaConf.load(conf / f"{name}.yaml")
 
 
 def test_settings_mirror_the_yaml() -> None:

@@ -8,7 +8,7 @@ Source: dragonfly-spi 0.1.0, and Ayyer et al. (2016), J. Appl. Cryst. 49, 1320.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -69,18 +69,38 @@ def read_output(path: str | Path, top: int = 10, quaternions: str | Path | None 
     Raises:
         UserError: A missing or damaged output; no list of orientations, or one of another length.
     """
-    found = _find_output(Path(path))
+    found = find_output(Path(path))
     with found.open("rb") as file:
         hdf5 = file.read(8) == MAGIC
     return _read_hdf5(found, top, quaternions) if hdf5 else _read_old(found, quaternions)
 
 
-def _find_output(path: Path) -> Path:
-    """Path of the file itself, or of the last iteration in a folder, its data/ or its output/."""
+def find_output(path: Path, option: str = _OPTION) -> Path:
+    """Path of the file itself, or of the last iteration in a folder, its data/ or its output/.
+
+    Args:
+        path: Output file, or folder of a run.
+        option: Setting that names the path, for the message.
+
+    Raises:
+        UserError: There is no such file or folder, or the folder holds no output of a finished iteration.
+    """
     if path.is_file():
         return path
     if not path.is_dir():
-        raise UserError(f"{path}: there is no such Dragonfly output; check {_OPTION}=")
+        raise UserError(f"{path}: there is no such Dragonfly output; check {option}=")
+    if (found := next(_outputs(path), None)) is not None:
+        return found
+    raise UserError(f"{path}: holds no output_NNN.h5 of a finished Dragonfly iteration, nor an old intens_NNN.bin")
+
+
+def has_output(folder: Path) -> bool:
+    """Whether a folder holds an output of a finished iteration."""
+    return next(_outputs(folder), None) is not None
+
+
+def _outputs(path: Path) -> Iterator[Path]:
+    """Last output in a folder of the present form, then of old versions."""
     for pattern in ("output_*.h5", "intens_*.bin"):
         found = [
             (int(number[1]), file)
@@ -89,8 +109,7 @@ def _find_output(path: Path) -> Path:
             if (number := re.search(r"_(\d+)\.\w+$", file.name)) and int(number[1]) > 0
         ]
         if found:
-            return max(found)[1]
-    raise UserError(f"{path}: holds no output_NNN.h5 of a finished Dragonfly iteration, nor an old intens_NNN.bin")
+            yield max(found)[1]
 
 
 def _read_hdf5(path: Path, top: int, quaternions: str | Path | None) -> DragonflyOutput:
@@ -113,7 +132,7 @@ def _read_hdf5(path: Path, top: int, quaternions: str | Path | None) -> Dragonfl
         notes.append(Note.of(f"{modes} modes; orientations are of all, the intensity is that of the first", str(path)))
     best, candidate = (np.where(numbers >= 0, numbers // modes, -1) for numbers in (best, candidate))
     _check_indices(path, candidate, quaternion)
-    intensity = _cube(path, stored[0] if stored.ndim == 4 else stored)
+    intensity = as_cube(path, stored[0] if stored.ndim == 4 else stored)
     number = int(m[1]) if (m := re.search(r"_(\d+)\.h5$", path.name)) else 0
     return DragonflyOutput(
         path, number, quaternion, weight, best, candidate, probability, intensity, per_pattern, notes
@@ -190,11 +209,20 @@ def _check_indices(path: Path, candidate: NDArray[np.int64], quaternion: NDArray
         )
 
 
-def _cube(path: Path, intensity: NDArray[np.float64]) -> NDArray[np.float64]:
+def as_cube(path: Path, intensity: NDArray[np.float64]) -> NDArray[np.float64]:
     """Intensity (M, M, M) with Dragonfly's axes x, y, z reordered to z, y, x."""
     if intensity.ndim != 3 or len(set(intensity.shape)) != 1:
         raise UserError(f"{path}: the intensity, {intensity.shape}, is not a cube; give a 3D reconstruction")
     return np.ascontiguousarray(intensity.transpose(2, 1, 0))
+
+
+def old_cube(path: Path) -> NDArray[np.float64]:
+    """Intensity (M, M, M), ordered z, y, x, of an intens_NNN.bin. Raises UserError for numbers that are not a cube."""
+    values = np.fromfile(path, "<f8")
+    size = round(len(values) ** (1 / 3))
+    if size**3 != len(values):
+        raise UserError(f"{path}: {len(values)} numbers are not a cube; the file is truncated or holds more modes")
+    return as_cube(path, values.reshape(size, size, size))
 
 
 def _read_old(path: Path, quaternions: str | Path | None) -> DragonflyOutput:
@@ -202,10 +230,7 @@ def _read_old(path: Path, quaternions: str | Path | None) -> DragonflyOutput:
     name = re.search(r"_(\d+)\.bin$", path.name)
     if name is None:
         raise UserError(f"{path}: not a Dragonfly output; give output_NNN.h5, or intens_NNN.bin of old versions")
-    folder, values = path.parent.parent, np.fromfile(path, "<f8")
-    size = round(len(values) ** (1 / 3))
-    if size**3 != len(values):
-        raise UserError(f"{path}: {len(values)} numbers are not a cube; the file is truncated or holds more modes")
+    folder, intensity = path.parent.parent, old_cube(path)
     numbers = folder / "orientations" / f"orientations_{name[1]}.bin"
     if not numbers.is_file():
         raise UserError(f"{path}: its orientations {numbers} are missing; put them back")
@@ -216,7 +241,6 @@ def _read_old(path: Path, quaternions: str | Path | None) -> DragonflyOutput:
     per_pattern = {key: np.loadtxt(text, ndmin=1) for key, text in texts.items() if text.is_file()}
     notes = [Note.of(f"old versions save no probabilities; {_BEST_ALONE}", str(path))]
     probability = (best >= 0).astype(np.float64)[:, None]
-    intensity = _cube(path, values.reshape(size, size, size))
     return DragonflyOutput(
         path, int(name[1]), quaternion, weight, best, best[:, None], probability, intensity, per_pattern, notes
     )
