@@ -8,6 +8,7 @@ of a card are those of the simulated test patterns of the experiment, and those 
 """
 
 import argparse
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -144,12 +145,12 @@ def _folders(name: str, recipe: Recipe, seed: int) -> list[Path]:
 def _words(recipe: Recipe, seed: int, stage: int, folders: Sequence[Path]) -> list[str]:
     """Words of ``spi train`` for one stage; a later stage starts from the one before it."""
     start = [f"checkpoint={folders[stage - 1]}"] if stage else []
-    return [*recipe["stages"][stage].split(), *start, f"seed={seed}", f"out={folders[stage]}"]
+    return [*shlex.split(recipe["stages"][stage]), *start, f"seed={seed}", f"out={folders[stage]}"]
 
 
 def _commands(name: str, recipe: Recipe, members: int) -> list[str]:
     return [
-        " ".join(["spi train", *_words(recipe, seed, stage, _folders(name, recipe, seed))])
+        shlex.join(["spi", "train", *_words(recipe, seed, stage, _folders(name, recipe, seed))])
         for seed in recipe["seeds"][:members]
         for stage in range(len(recipe["stages"]))
     ]
@@ -158,7 +159,7 @@ def _commands(name: str, recipe: Recipe, members: int) -> list[str]:
 def _require_recipe(run: Path, recipe: Recipe) -> None:
     """UserError for a run that was not trained as the last stage of the recipe says."""
     recorded = {word for word in recorded_overrides(run) if key_of(word) not in _INDIFFERENT}
-    if recorded and (differing := sorted(recorded ^ set(recipe["stages"][-1].split()))):
+    if recorded and (differing := sorted(recorded ^ set(shlex.split(recipe["stages"][-1])))):
         raise UserError(f"{run}: {differing[0]} is in its command or in the recipe of the weights, not in both")
 
 

@@ -1,6 +1,7 @@
 """Task of supervised reconstruction: amplitude and phase of a particle from its pattern."""
 
-from typing import Literal, cast
+import warnings
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -9,11 +10,17 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import AMPLITUDE, FOURIER_AMPLITUDE, FRAME, MASK, PHASE, Batch
 from spi_lightning.losses import SupervisedLoss
 from spi_lightning.metrics import PatternMean, VolumeMetrics, twin_target
+from spi_lightning.phasing import phase, read_recipe
+from spi_lightning.physics.array import crop, pad
 
 from .optimisation import Interval, MakeOptimizer, MakeSchedule
 from .trained_task import TrainedTask
 
 AXES = (-3, -2, -1)
+INSIDE, BRIGHT = (
+    0.05,
+    0.2,
+)  # amplitudes from which a voxel is of the particle, and from which a recipe decides its phase
 Particle = tuple[Tensor, Tensor]
 
 
@@ -30,6 +37,30 @@ def pattern_modulus(amplitude: Tensor, phase: Tensor, shape: torch.Size) -> Tens
     return modulus
 
 
+def phased_on(answer: Particle, measured: Tensor, mask: Tensor, recipe: str) -> Particle:
+    """Amplitude and phase (B, 1, z, y, x) after a recipe of phasing that starts from them, inside their own support.
+
+    The support is where the amplitude exceeds INSIDE of the largest. Below BRIGHT of it phases stay as they were.
+
+    Args:
+        answer: Amplitude and phase of particles in a box, (B, 1, z, y, x), the phase in rad.
+        measured, mask: (B, Z, Y, X) Fourier amplitudes and measured voxels, origin at n // 2.
+        recipe: Recipe as phasing.read_recipe reads it.
+    """
+    box, shape = answer[0].shape[-3:], measured.shape[-3:]
+    amplitude, angle = (values[:, 0].float() for values in answer)
+    inside = amplitude > INSIDE * amplitude.amax(dim=AXES, keepdim=True)
+    inside |= ~inside.flatten(1).any(dim=1)[:, None, None, None]  # nothing is nowhere
+    start, support = pad(torch.polar(amplitude, angle), shape), pad(inside, shape)
+    options: dict[str, Any] = {"constraint": "complex", "least_oversampling": 1.0, "check_centre": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a poor answer is seen by its numbers
+        found = phase(measured.float(), mask, recipe, support=support, start=start, **options)
+    density = crop(found.density * found.support, box)
+    bright = density.abs() > BRIGHT * density.abs().amax(dim=AXES, keepdim=True)
+    return density.abs()[:, None], torch.where(bright, density.angle(), angle)[:, None]
+
+
 class ComplexReconstruction(TrainedTask):
     """Supervised reconstruction of amplitude and phase.
 
@@ -42,6 +73,7 @@ class ComplexReconstruction(TrainedTask):
         optimizer, schedule, interval: Optimisation, as in TrainedTask.
         twin: Treatment of twins, ``canonical``: the targets of the file; ``either``: the loss of the twin nearer to the
             prediction.
+        recipe: Recipe of phasing that answers go through in test and prediction, such as ``20*ER``; None: none.
 
     Source: Wu et al. (2021), "Supervised learning approach".
     """
@@ -57,17 +89,28 @@ class ComplexReconstruction(TrainedTask):
         schedule: MakeSchedule | None = None,
         interval: Interval = "epoch",
         twin: Literal["canonical", "either"] = "canonical",
+        recipe: str | None = None,
     ) -> None:
         # halves the time of 3D convolutions on the CPU
         super().__init__(network.to(memory_format=torch.channels_last_3d), optimizer, schedule, interval)  # type: ignore[call-overload]
         if twin not in ("canonical", "either"):
             raise UserError(f"task.twin={twin} is unknown: choose canonical or either")
-        self.loss, self.twin = loss, twin
+        if recipe is not None:
+            read_recipe(recipe)  # a mistake is named now
+        self.loss, self.twin, self.recipe = loss, twin, recipe
         self.metrics = nn.ModuleDict({stage: metrics.clone() for stage in ("val", "test")})
 
     def forward(self, batch: Batch) -> Particle:
         """Amplitude and phase (B, 1, z, y, x) of a batch; the phase in rad."""
         return cast(Particle, self.network(batch[FOURIER_AMPLITUDE] * batch[MASK]))
+
+    def answer(self, batch: Batch) -> Particle:
+        """Amplitude and phase (B, 1, z, y, x) float32, after the recipe if there is one."""
+        amplitude, phase = self(batch)
+        found = amplitude.float(), phase.float()
+        if self.recipe is None or not len(amplitude):
+            return found
+        return phased_on(found, batch[FOURIER_AMPLITUDE][:, 0], batch[MASK][:, 0], self.recipe)
 
     def losses_of(self, answer: Particle, batch: Batch) -> Tensor:
         """Eq. 6 of each pattern, (B,).
@@ -106,7 +149,7 @@ class ComplexReconstruction(TrainedTask):
 
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> Batch:
         """Predictions for each pattern: frame (B,); amplitude, phase (B, 1, z, y, x)."""
-        amplitude, phase = self(batch)
+        amplitude, phase = self.answer(batch)
         return {FRAME: batch[FRAME], AMPLITUDE: amplitude, PHASE: phase}
 
     def on_validation_epoch_end(self) -> None:
@@ -118,7 +161,7 @@ class ComplexReconstruction(TrainedTask):
         self._report("test")
 
     def _evaluate(self, batch: Batch, stage: str) -> None:
-        answer = self(batch)
+        answer = self.answer(batch) if stage == "test" else self(batch)
         answer = (answer[0].float(), answer[1].float())
         cast(PatternMean, self.losses[stage]).update(self.losses_of(answer, batch))
         target = batch[AMPLITUDE], batch[PHASE]

@@ -1,5 +1,6 @@
 """From a run to weights in the package: a support network of seconds, taken by its name wherever a run is."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -95,7 +96,7 @@ def test_recipes_compose(path: Path) -> None:
     recipe = OmegaConf.to_container(OmegaConf.load(path))
     for stage in recipe["stages"]:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            compose("train", [*stage.split(), "checkpoint=RUN"])
+            compose("train", [*shlex.split(stage), "checkpoint=RUN"])
     assert all(
         recipe[key] for key in ("seeds", "objective", "summary", "input", "data", "domain", "failures", "licence")
     )

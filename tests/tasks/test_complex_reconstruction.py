@@ -15,11 +15,12 @@ from omegaconf import DictConfig
 from spi_lightning.apps.train import train
 from spi_lightning.data.volumes import volume_batch
 from spi_lightning.errors import UserError
-from spi_lightning.losses import SupervisedLoss
+from spi_lightning.losses import SupervisedLoss, relative_rms
 from spi_lightning.metrics import VolumeMetrics, twin_target
 from spi_lightning.networks import ComplexEncoderDecoder
 from spi_lightning.simulate.volumes import VolumeSimulator
 from spi_lightning.tasks import ComplexReconstruction
+from spi_lightning.tasks.complex_reconstruction import phased_on
 from tests.apps.configuration.test_resume import PowerCutError, equal
 from tests.apps.small_runs import CONF, load
 
@@ -73,6 +74,29 @@ def test_unmeasured_voxels_have_no_influence() -> None:
     for one, two in zip(network(drawn), network(other), strict=True):
         assert torch.equal(one, two)
     assert torch.equal(network.losses_of(network(drawn), drawn), network.losses_of(network(drawn), other))
+
+
+def test_a_recipe_takes_answers_nearer_to_the_truth() -> None:
+    drawn = volume_batch(VolumeSimulator(block_size=4, size=32, object_size=16)(0, 1), torch.arange(4), 32)
+    truth = drawn["amplitude"], drawn["phase"]
+    torch.manual_seed(0)
+    wrong = torch.nn.functional.avg_pool3d(torch.randn_like(truth[1]), 5, 1, 2)
+    answer = torch.nn.functional.avg_pool3d(truth[0], 3, 1, 1), (truth[1] + 4 * wrong) * (truth[0] > 0)
+    scale = 7.0  # measured amplitudes may be in another unit
+    found = phased_on(answer, scale * drawn["fourier_amplitude"][:, 0], drawn["mask"][:, 0], "20*HIO(0.9) + 10*ER")
+    assert found[0].shape == found[1].shape == truth[0].shape
+    assert relative_rms(found[0] / scale, truth[0]).mean() < 0.5 * relative_rms(answer[0], truth[0]).mean()
+    assert relative_rms(found[1], truth[1]).mean() < 0.8 * relative_rms(answer[1], truth[1]).mean()
+
+
+def test_answers_go_through_the_recipe_in_test_and_prediction_alone() -> None:
+    drawn, network = batch(), task(recipe="3*ER").eval()
+    plain = network.answer(drawn), network(drawn)
+    assert not torch.equal(plain[0][0], plain[1][0])
+    predicted = network.predict_step(drawn)
+    assert torch.equal(predicted["amplitude"], plain[0][0]) and torch.equal(predicted["phase"], plain[0][1])
+    with pytest.raises(UserError, match="HIOO"):
+        task(recipe="3*HIOO")
 
 
 def test_a_box_of_another_size_is_named() -> None:
