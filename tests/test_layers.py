@@ -24,7 +24,7 @@ ORDER: tuple[str, ...] = (
     *("console", "fingerprint", "progress", "mistakes"),
     *("physics", "distributed", "io", "simulate", "networks", "losses", "optimizers", "schedules", "settings"),
     *("phasing", "baselines", "metrics", "data", "results", "reports", "tasks", "tracking", "callbacks"),
-    *("weights", "methods", "reconstruction", "orientation", "evaluation", "api", "apps", "__main__"),
+    *("weights", "methods", "reconstruction", "orientation", "evaluation", "labelling", "api", "apps", "__main__"),
 )
 """Layers from the ground floor up; a module imports from layers that stand before its own, and from its own."""
 HEIGHT = {layer: height for height, layer in enumerate(ORDER)}

@@ -15,6 +15,7 @@ FILE_KEY: Final[Mapping[str, str]] = {
     "describe": "data.path",
     "train": "",
     "classify": "data.path",
+    "label": "data.path",
     "evaluate": "data.path",
     "phase": "data.path",
     "orient": "data.path",

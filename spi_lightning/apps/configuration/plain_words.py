@@ -15,7 +15,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.locations import CONF
 from spi_lightning.settings.comments import read_whole_choice
 
-OUT: Final = {"simulate": "path", "describe": "per_frame", "compare": "out", "export": "path"}
+OUT: Final = {"simulate": "path", "describe": "per_frame", "compare": "out", "export": "path", "label": "labels"}
 """What ``out=`` is short for, if not for the folder of the run."""
 FLAGS: Final = frozenset(("-m", "--multirun", "-r", "--run", "--resolve", "--hydra-help", "--version"))
 """Options of Hydra; those that take a value are in WITH_VALUE."""

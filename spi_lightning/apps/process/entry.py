@@ -32,7 +32,7 @@ from .job_folder import take_over
 from .sweep import name_of_job, sweeps_compared
 
 FULL_ERROR = "HYDRA_FULL_ERROR"
-AGAIN: Final = {"evaluate": "goes on from the answers that are kept"}
+AGAIN: Final = {"evaluate": "goes on from the answers that are kept", "label": "goes on where it stopped"}
 """What the same line does after an interrupt, if it does not begin again."""
 
 

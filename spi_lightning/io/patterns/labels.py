@@ -12,13 +12,17 @@ from spi_lightning.printable import listed
 
 _ALLOWED: Final = {IS_SINGLE_HIT: (0, 1), KIND: (min(Kind), max(Kind))}
 _MAX_LISTED: Final = 12  # values in a message
-_UNKNOWN_WORDS: Final = ("", "unknown", "unlabelled", "unlabeled", "none", "nan", "n/a", "na", "?", "-1")
+_UNKNOWN_WORDS: Final = (
+    *("", "unknown", "unlabelled", "unlabeled", "none", "nan", "n/a", "na", "?", "-1"),
+    *("skip", "skipped"),
+)
 _ANY_HIT: Final = ("hit", "hits")
 # words of is_single_hit, in lower case, - and _ replaced by spaces
 _WORDS: Final = {
     **dict.fromkeys(("single", "singles", "single hit", "single hits", "singlehit", "single particle", *_ANY_HIT), 1),
     **dict.fromkeys(("true", "yes", "1", "positive"), 1),
     **dict.fromkeys(("multi", "multiple", "multi hit", "multihit", "multiple hit", "multiple hits"), 0),
+    **dict.fromkeys(("other", "others"), 0),
     **dict.fromkeys(("double", "triple", "quadruple", "many", "cluster", "aggregate", "contaminant", "non single"), 0),
     **dict.fromkeys(("not single", "not single hit", "non single hit", "nonsingle"), 0),
     **dict.fromkeys(("miss", "misses", "no hit", "non hit", "nohit", "nonhit", "not hit", "not a hit", "blank"), 0),
