@@ -86,7 +86,8 @@ def _measure(
     guess = torch.from_numpy(geometry.centre[piece.frame]).float().to(device)
     found = find_beam_centre(photons, mask, guess)
     sure = found.symmetry >= LEAST_SYMMETRY
-    hits = find_hits(photons, mask, beam_centre=guess, threshold=hit_threshold)
+    shared = guess[0] if bool((guess == guess[0]).all()) else guess  # whose outer pixels are sorted once
+    hits = find_hits(photons, mask, beam_centre=shared, threshold=hit_threshold)
     columns: dict[str, Tensor] = {
         FRAME_PHOTONS: hits.photon_count,
         LIT_PIXELS: hits.lit_pixels,

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.errors import UserError
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.notes import Note
-from spi_lightning.physics.array import bin_to, cut_window
+from spi_lightning.physics.array import cut_window
 from spi_lightning.physics.frames.beam_centre import find_beam_centre, find_centre_anywhere
 from spi_lightning.physics.frames.frame_scale import (
     NARROWEST_TRIED,
@@ -26,45 +24,17 @@ from spi_lightning.physics.frames.frame_scale import (
     usual_centre,
     usual_width,
 )
-from spi_lightning.physics.frames.hit_finding import is_hit_near
 
-from .scale_notes import SCALE, misplaced, summary, width_notes
+from .file_hits import AT_ONCE, ENOUGH_HITS, FileHits, binned_place, find_file_hits, read_frames
+from .scale_notes import SCALE, halo_notes, misplaced, summary, width_notes
 from .stated_centre import middle, stated_centre
 
-_COARSE: Final = 256  # pixels along the shorter edge to which frames are binned for hits and centre
 _FINE: Final = 512  # pixels, edge of the square around the beam in which narrow speckles are measured
 _RESOLVED: Final = 4  # binned pixels of a speckle that need no finer ones
-_LEAST_SQUARE: Final = 6  # binned pixels, edge
-_SPECKLES: Final = (12, 6, 3)  # edges of the squares around the beam in which hits are looked for
-_MOST_HITS: Final = 192
 _LEAST_WITH_RINGS: Final = 0.35  # share of hits with a width; fewer: their speckles may be narrower than rings show
-_ENOUGH_HITS: Final = 24
-_MOST_BYTES: Final = 2 << 30  # of photons, after which enough hits end the search
-_PIECE: Final = 32  # frames, neighbours in the file, that are looked at together
-_AT_ONCE: Final = 8 << 20  # bytes of photons
 _TRUSTED: Final = 0.2  # symmetry from which a found centre is accepted
 _FEW: Final = 5  # hits whose own centres count
 _SHIFT: Final = 0.06  # of the shorter edge, about the common centre, in which that of a frame is searched
-
-
-@dataclass(frozen=True)
-class _Hits:
-    """Hits of a file, binned.
-
-    Attributes:
-        frame: (n,) int64 frame numbers.
-        photons, mask: (n, h, w) counts of binned pixels, and (h, w) or (n, h, w) bool, True = measured.
-        background: (n,) flat background, photons per pixel of the file.
-        bin: Pixels summed along each axis.
-        frames: Number of frames that were looked at.
-    """
-
-    frame: NDArray[np.int64]
-    photons: Tensor
-    mask: Tensor
-    background: Tensor
-    bin: int
-    frames: int
 
 
 def find_scale(
@@ -89,14 +59,23 @@ def find_scale(
     stated = stated_centre(patterns, beam_centre)
     if speckle is not None and not 0 < speckle < math.inf:
         raise UserError(f"preprocess.speckle={speckle} must be a positive number of pixels")
+    hits = find_file_hits(patterns, stated, hit_threshold, device)
     if speckle is not None and beam_centre is not None:
-        return FrameScale((float(beam_centre[0]), float(beam_centre[1])), float(speckle)), []
-    hits = _find_hits(patterns, stated, hit_threshold, device)
+        known = FrameScale((float(beam_centre[0]), float(beam_centre[1])), float(speckle))
+        return replace(known, halo=hits.brightest_halo(known.beam_centre)), []
     if len(hits.frame) == 0:
         return _without_hits(patterns, hits, speckle, stated)
     scale, notes = _with_centre(patterns, hits, stated)
-    scale, more = _with_width(patterns, hits, scale, speckle, device)
-    notes += [*more, *misplaced(scale, stated)]
+    if halo := hits.brightest_halo(scale.beam_centre):
+        hits = hits.above(halo, scale.beam_centre)
+        if len(hits.frame) < ENOUGH_HITS:
+            hits = find_file_hits(patterns, scale.beam_centre, hit_threshold, device, halo=halo)
+        if len(hits.frame) == 0:
+            unknown, notes = _without_hits(patterns, hits, speckle, scale.beam_centre)
+            return replace(unknown, halo=halo), notes
+        scale, notes = _with_centre(patterns, hits, stated)
+    scale, more = _with_width(patterns, hits, replace(scale, halo=halo), speckle, device)
+    notes += [*more, *halo_notes(scale), *misplaced(scale, stated)]
     return scale, [summary(scale), *notes]
 
 
@@ -112,76 +91,13 @@ def find_centre(
         hit_threshold: Standard deviations above background from which a frame is a hit.
         device: Device of the computation.
     """
-    hits = _find_hits(patterns, None, hit_threshold, device, _ENOUGH_HITS, 0)
+    hits = find_file_hits(patterns, None, hit_threshold, device, ENOUGH_HITS, 0)
     centre, spread = (None, None) if len(hits.frame) < _FEW else _centre_of(hits, None)
     return None if centre is None or spread is None else (centre, spread)
 
 
-def hits_among(photons: Tensor, mask: Tensor, scale: FrameScale, threshold: float = 5.0) -> Tensor:
-    """Which frames are hits, (B,) bool, by photons of binned pixels over the frame's own background.
-
-    Args:
-        photons: (B, H, W) counts.
-        mask: (B, H, W) or (1, H, W) bool, True = measured.
-        scale: Scale of the file.
-        threshold: Standard deviations above background from which a frame is a hit.
-    """
-    bin = coarse_bin(photons.shape[-2:])
-    binned, measured = bin_to(photons, mask, bin)
-    edges = [max(_LEAST_SQUARE, round(speckles * scale.speckle_width / bin)) for speckles in _SPECKLES]
-    return is_hit_near(binned, measured, _binned(torch.tensor(scale.beam_centre), bin), edges, threshold)[0]
-
-
-def _find_hits(
-    patterns: PatternFile,
-    stated: tuple[float, float] | None,
-    threshold: float,
-    device: torch.device | str,
-    most: int = _MOST_HITS,
-    enough: int = _ENOUGH_HITS,
-) -> _Hits:
-    """Hits of pieces all over a file, until there are most, or enough in the first 2 GiB."""
-    frames, photons, masks, levels, taken, looked = [], [], [], [], 0, 0
-    frame_bytes, bin = 4 * math.prod(patterns.shape[1:]), coarse_bin(patterns.shape[1:])
-    for frame in _pieces(patterns):
-        whole, keep = _read(patterns, frame, device)
-        binned, measured = bin_to(whole, keep, bin)
-        centre = _binned(torch.tensor(stated or middle(patterns.shape[1:])), bin)
-        edges = [min(binned.shape[-2:]) // part for part in (2, 4)]
-        is_hit, level = is_hit_near(binned, measured, centre, edges, threshold)
-        chosen = is_hit.nonzero()[:, 0][: most - taken]
-        frames.append(frame[chosen.cpu().numpy()])
-        photons.append(binned[chosen])
-        masks.append(measured if measured.ndim == 2 else measured[chosen])
-        levels.append(level[chosen] / bin**2)
-        taken, looked = taken + len(chosen), looked + len(frame)
-        if taken >= most or (taken >= enough and looked * frame_bytes > _MOST_BYTES):
-            break
-    mask = masks[0] if masks[0].ndim == 2 else torch.cat(masks)
-    return _Hits(np.concatenate(frames), torch.cat(photons), mask, torch.cat(levels), bin, looked)
-
-
-def _pieces(patterns: PatternFile) -> Iterator[NDArray[np.int64]]:
-    """Frame numbers of neighbours, the pieces spread over the file: first, middle, quarters, and so on."""
-    count = len(patterns)
-    step = max(1, min(_PIECE, _AT_ONCE // (4 * math.prod(patterns.shape[1:]))))
-    step = -(-step // patterns.source.chunk) * patterns.source.chunk if patterns.source.chunk <= _PIECE else step
-    starts = np.arange(0, count, step)
-    bits = max(1, int(len(starts) - 1).bit_length())
-    order = sorted(range(len(starts)), key=lambda number: int(f"{number:0{bits}b}"[::-1], 2))
-    for start in starts[order]:
-        yield np.arange(start, min(start + step, count))
-
-
-def _read(patterns: PatternFile, frame: NDArray[np.int64], device: torch.device | str) -> tuple[Tensor, Tensor]:
-    """Photons (n, H, W) and mask, (H, W) where the frames share it, of some frames."""
-    mask = patterns.read_mask(frame if patterns.masks_differ else frame[:1])
-    mask = mask if patterns.masks_differ else mask[0]
-    return torch.from_numpy(patterns.read(frame)).to(device), torch.from_numpy(np.array(mask)).to(device)
-
-
 def _with_centre(
-    patterns: PatternFile, hits: _Hits, stated: tuple[float, float] | None
+    patterns: PatternFile, hits: FileHits, stated: tuple[float, float] | None
 ) -> tuple[FrameScale, list[Note]]:
     """Beam centre of the hits, or the stated one."""
     known = FrameScale(stated or middle(patterns.shape[1:]), math.nan, hits=len(hits.frame), frames=hits.frames)
@@ -195,16 +111,16 @@ def _with_centre(
     return replace(known, centre_from="middle"), [note]
 
 
-def _centre_of(hits: _Hits, stated: tuple[float, float] | None) -> tuple[tuple[float, float] | None, float | None]:
+def _centre_of(hits: FileHits, stated: tuple[float, float] | None) -> tuple[tuple[float, float] | None, float | None]:
     """Centre of symmetry of hits and its spread over them, in pixels of the file, see _symmetric_about."""
-    centre, spread = _symmetric_about(hits, None if stated is None else _binned(torch.tensor(stated), hits.bin))
+    centre, spread = _symmetric_about(hits, None if stated is None else binned_place(torch.tensor(stated), hits.bin))
     if centre is None:
         return None, None
     row, column = (round(float(at) * hits.bin + (hits.bin - 1) / 2, 3) for at in centre)
     return (row, column), None if spread is None else spread * hits.bin
 
 
-def _symmetric_about(hits: _Hits, guess: Tensor | None) -> tuple[Tensor | None, float | None]:
+def _symmetric_about(hits: FileHits, guess: Tensor | None) -> tuple[Tensor | None, float | None]:
     """Centre of symmetry (2,) of hits, binned pixels, and its spread over them; None where there is none.
 
     Faint hits are symmetric by chance alone; then that of their sum is taken, which has no spread.
@@ -224,12 +140,12 @@ def _symmetric_about(hits: _Hits, guess: Tensor | None) -> tuple[Tensor | None, 
 
 
 def _with_width(
-    patterns: PatternFile, hits: _Hits, scale: FrameScale, stated: float | None, device: torch.device | str
+    patterns: PatternFile, hits: FileHits, scale: FrameScale, stated: float | None, device: torch.device | str
 ) -> tuple[FrameScale, list[Note]]:
     """The scale with the speckle width of the hits, or the stated one."""
     if stated is not None:
         return replace(scale, speckle_width=float(stated)), []
-    centre = _binned(torch.tensor(scale.beam_centre), hits.bin)
+    centre = binned_place(torch.tensor(scale.beam_centre), hits.bin)
     widths, quality = speckle_widths(hits.photons, hits.mask, centre, hits.background * hits.bin**2)
     usual = usual_width(widths * hits.bin, quality)
     if hits.bin > 1 and not usual.width >= _RESOLVED * hits.bin:
@@ -247,7 +163,7 @@ def _with_width(
 
 def _fine_widths(
     patterns: PatternFile,
-    hits: _Hits,
+    hits: FileHits,
     beam_centre: tuple[float, float],
     device: torch.device | str,
     narrowest: float = RINGS_RESOLVED,
@@ -256,10 +172,10 @@ def _fine_widths(
     edge = min(_FINE, 2 * max(patterns.shape[1:]))
     start = [round(at) - edge // 2 for at in beam_centre]
     inside = torch.tensor([at - first for at, first in zip(beam_centre, start, strict=True)])
-    found, step = [], max(1, _AT_ONCE // (4 * math.prod(patterns.shape[1:])))
+    found, step = [], max(1, AT_ONCE // (4 * math.prod(patterns.shape[1:])))
     for begin in range(0, len(hits.frame), step):
         part = slice(begin, begin + step)
-        whole = _read(patterns, hits.frame[part], device)
+        whole = read_frames(patterns, hits.frame[part], device)
         photons, mask = (cut_window(image, start, (edge, edge)) for image in whole)
         found.append(torch.stack(speckle_widths(photons, mask, inside, hits.background[part], narrowest)))
     widths, quality = torch.cat(found, dim=1)
@@ -267,7 +183,7 @@ def _fine_widths(
 
 
 def _without_hits(
-    patterns: PatternFile, hits: _Hits, speckle: float | None, stated: tuple[float, float] | None
+    patterns: PatternFile, hits: FileHits, speckle: float | None, stated: tuple[float, float] | None
 ) -> tuple[FrameScale, list[Note]]:
     line = f"none of {hits.frames} frames is a hit: all are answered as blank, with probability 0"
     remedy = "if there should be hits, check mask, gain (data.adu_per_photon) and hits.threshold"
@@ -279,13 +195,3 @@ def _without_hits(
         frames=hits.frames,
     )
     return scale, [Note.warning(f"{line}; {remedy}", SCALE)]
-
-
-def coarse_bin(shape: Sequence[int]) -> int:
-    """Bin of frames of a shape, pixels, for hits and centre."""
-    return -(-min(shape) // _COARSE)
-
-
-def _binned(centre: Tensor, bin: int) -> Tensor:
-    """Position in binned pixels of one in pixels."""
-    return (centre - (bin - 1) / 2) / bin

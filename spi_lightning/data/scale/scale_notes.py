@@ -31,6 +31,14 @@ def width_notes(scale: FrameScale, second: float | None) -> list[Note]:
     return notes
 
 
+def halo_notes(scale: FrameScale) -> list[Note]:
+    """Note on blank frames with a halo around the beam."""
+    if not scale.halo:
+        return []
+    line = f"blank frames have a halo around the beam; frames of up to {scale.halo:.0f} photons near it are blank"
+    return [Note.of(line, SCALE)]
+
+
 def misplaced(scale: FrameScale, stated: tuple[float, float] | None) -> list[Note]:
     """Note on a stated beam centre that the hits are not symmetric about."""
     if stated is None or scale.centre_from == "stated":

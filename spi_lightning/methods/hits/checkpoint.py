@@ -17,7 +17,7 @@ from torch import Tensor
 from spi_lightning.data.feature_cache import cached_features
 from spi_lightning.data.read_ahead import Piece, prepare_ahead
 from spi_lightning.data.scale.crop_centre import follow_beam
-from spi_lightning.data.scale.file_scale import hits_among
+from spi_lightning.data.scale.file_hits import hits_among
 from spi_lightning.data.scale.scale_free import ScaleFree
 from spi_lightning.data.transforms import Preprocess
 from spi_lightning.distributed import find_device

@@ -46,6 +46,8 @@ class FrameScale:
         width_spread: Robust standard deviation of the width over hits, relative; None where it was not measured.
         hits: Number of hits that were used.
         frames: Number of frames in which they were looked for.
+        halo: Photons near the beam, above a flat background, up to which a frame is blank, see halo.photons_near; 0:
+            the file's blank frames have no halo around the beam.
     """
 
     beam_centre: tuple[float, float]
@@ -56,6 +58,7 @@ class FrameScale:
     width_spread: float | None = None
     hits: int = 0
     frames: int = 0
+    halo: float = 0.0
 
     @property
     def bin(self) -> int | None:

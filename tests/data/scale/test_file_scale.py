@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from spi_lightning.api.patterns import as_patterns
+from spi_lightning.data.scale.file_hits import hits_among
 from spi_lightning.data.scale.file_scale import find_scale
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile, open_patterns
@@ -50,6 +51,23 @@ def test_centre_and_width_are_those_of_the_spheres(
     assert (scale.hits, scale.frames) == (12, 32)
     assert (scale.width_from, scale.centre_from) == ("sphere fit", "symmetry")
     assert len(notes) == 1 and "12 hits of 32 frames" in str(notes[0])
+
+
+@pytest.mark.parametrize("blanks", [24, 228])
+def test_blank_frames_with_a_halo_are_no_hits(blanks: int) -> None:
+    hits, generator = file_of((96, 96), (45.0, 50.0), [9.0] * 12 + [7.0] * 2), torch.Generator().manual_seed(3)
+    y, x = (torch.arange(96)[:, None] - at for at in (45.0, 50.0))
+    halo = torch.exp(-torch.hypot(y, x.T) / 9) / 2
+    empty = torch.poisson(halo * (0.4 * torch.randn(blanks, 1, 1, generator=generator)).exp() + 0.02)
+    mask = torch.from_numpy(hits.mask)
+    empty, frames = empty * mask, torch.cat([torch.from_numpy(hits.read(np.arange(14))), empty * mask])
+    scale, notes = find_scale(as_patterns(frames, mask))
+    assert (scale.hits, scale.frames) == (14, 14 + blanks) and scale.halo > 200
+    assert scale.speckle_width == pytest.approx(9.0, rel=0.05)
+    assert [note for note in notes if "halo" in str(note)] and not any("two sizes" in str(note) for note in notes)
+    assert hits_among(frames, mask[None], scale).tolist() == [True] * 14 + [False] * blanks
+    scale, notes = find_scale(as_patterns(empty, mask))
+    assert scale.hits == 0 and not hits_among(empty, mask[None], scale).any()
 
 
 def test_the_usual_size_is_that_of_most_and_a_second_one_is_noted() -> None:
@@ -106,4 +124,5 @@ def test_a_halo_around_the_beam_is_no_speckle() -> None:
     blanks = torch.poisson(2e3 * (halo / halo.sum()).expand(60, -1, -1), torch.Generator().manual_seed(1))
     photons = np.concatenate([file.read(range(8)), blanks.numpy() * file.mask])
     scale, notes = find_scale(as_patterns(photons, file.mask))
-    assert scale.speckle_width == pytest.approx(8.0, rel=0.05) and len(notes) == 1
+    assert scale.speckle_width == pytest.approx(8.0, rel=0.05) and scale.hits == 8
+    assert len(notes) == 2 and "blank frames have a halo" in str(notes[1])
