@@ -41,7 +41,7 @@ from spi_lightning.mistakes import stopped_with
 from spi_lightning.reports import write_training_figures
 from spi_lightning.reports.training import print_numbers
 from spi_lightning.tasks.checkpoint import load_weights, read_start
-from spi_lightning.tasks.checkpoint_files import BEST, LAST
+from spi_lightning.tasks.checkpoint_files import BEST, LAST, run_of
 from spi_lightning.tasks.fitting import require_fit
 from spi_lightning.tasks.registry import trust
 from spi_lightning.tasks.trained_task import evaluate_best
@@ -98,10 +98,11 @@ def train(cfg: DictConfig) -> float:
         pruned = closed_if_pruned(lambda: tracking.finish(loggers, {}))
         with restored_state(resumed), pruned, stopped_with(lambda: remedy_of(folder)):
             trainer.fit(task, data, ckpt_path=resumed.path if resumed else None, weights_only=True)
+        before = resumed.optimiser_steps if resumed else None
+        end = ended_before(trainer, cfg.trainer.max_epochs, cfg.trainer.max_steps, before)
+        if resumed and before == trainer.global_step:
+            require_unchanged(resumed, config, str(end))
     numbers = {"train/seconds": time.perf_counter() - began, "train/steps": trainer.global_step}
-    end = ended_before(
-        trainer, cfg.trainer.max_epochs, cfg.trainer.max_steps, resumed.optimiser_steps if resumed else None
-    )
     numbers |= evaluate_best(trainer, task, data, folder / BEST)  # the best checkpoint brings its callbacks' state, too
     if trainer.is_global_zero:
         write_json(folder / METRICS, numbers)
@@ -112,6 +113,18 @@ def train(cfg: DictConfig) -> float:
     if cfg.objective not in numbers:
         raise UserError(f"objective={cfg.objective} was not measured; there are {', '.join(sorted(numbers))}")
     return float(numbers[cfg.objective])
+
+
+def require_unchanged(resumed: ResumedRun, config: dict[str, Any], end: str) -> None:
+    """UserError where a command that trains nothing would write other settings into a run than those that made it.
+
+    Args:
+        resumed: Run that is resumed.
+        config: Settings of the command as plain containers.
+        end: Why nothing was trained.
+    """
+    if changed := Changes.of(resumed.settings, config).words:
+        raise UserError(f"resume={run_of(resumed.path)}: {end}. Not of that run: {'; '.join(changed)}")
 
 
 def remedy_of(folder: Path) -> str:

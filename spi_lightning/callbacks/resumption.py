@@ -49,6 +49,11 @@ class Changes:
         ]
 
     @property
+    def words(self) -> list[str]:
+        """Words for all changes."""
+        return self.within(*_NOTED)
+
+    @property
     def of_validation(self) -> list[str]:
         """Words for the changes after which a validation loss does not compare with earlier ones."""
         loading = tuple(f"data.{name} was" for name in _LOADING)

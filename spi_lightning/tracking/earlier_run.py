@@ -34,6 +34,8 @@ _OF_PHASING: Final = (
     "report.html",
     *(f"laboratory.{ending}" for ending in ("cxi", "vti", "mrc", "npz")),
 )
+_SUBJECT: Final = ("data.path", "data._target_", "methods", "checkpoint")
+"""Settings that say of what an evaluation is; one of others does not take its place unasked."""
 _SELECTION: Final = ("index.txt", "selected.cxi", "selected.emc", "detector.h5")
 _DENSITIES: Final = (".cxi", ".vti", ".mrc", ".npz")
 
@@ -63,11 +65,36 @@ def require_free(folder: Path, config: Mapping[str, Any]) -> None:
             f"folder={folder}: holds {what}, whose {CONFIG} and numbers this {ours or 'run'} would overwrite; "
             "give another folder with hydra.run.dir="
         )
+    if ours == EVALUATION and not config.get("overwrite") and (other := _other_subject(folder, config)):
+        raise UserError(
+            f"folder={folder}: holds an evaluation of {other}; overwrite=true replaces it, hydra.run.dir= names "
+            "another folder"
+        )
     if ours == TRAINING and not _is_resumed(folder, config.get("resume")) and _was_trained(folder):
         raise UserError(
             f"folder={folder}: holds an earlier training; resume={folder} goes on with it, and a new one takes another "
             "folder, hydra.run.dir="
         )
+
+
+def _other_subject(folder: Path, config: Mapping[str, Any]) -> str:
+    """Setting in which the results in a folder are of something else than those of a configuration; else empty."""
+    if not any((folder / name).is_file() for name in _FILES):
+        return ""
+    try:
+        there = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+        values = ((key, _value(there, key), _value(config, key)) for key in _SUBJECT)
+        other = (f"{key}={old}, not {new}" for key, old, new in values if old not in (None, new))
+        return next(other, "").replace("'", "")
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError):  # not readable: another's file
+        return ""
+
+
+def _value(config: Any, key: str) -> Any:
+    """Value of a setting by its full name; a list of one as that one, null where there is none."""
+    for part in key.split("."):
+        config = (config or {}).get(part)
+    return config[0] if isinstance(config, list) and len(config) == 1 else config or None
 
 
 def record_run(folder: Path, config: Mapping[str, Any], text: str, words: Sequence[str]) -> None:

@@ -56,6 +56,20 @@ def test_its_own_folder_is_taken(tmp_path: Path, stored: str, files: list[str], 
     require_free(tmp_path / "new", config)
 
 
+def test_an_evaluation_of_something_else_is_replaced_on_request_alone(tmp_path: Path) -> None:
+    stored = "methods: [graph_cut]\ndata: {path: a.h5}\n"
+    there = run(tmp_path, stored, "report.html")
+    same = {"methods": ["graph_cut"], "data": {"path": "a.h5"}}
+    require_free(there, {**same, "decision": {"threshold": 0.7}, "checkpoint": []})
+    with pytest.raises(UserError, match=r"holds an evaluation of data.path=a.h5, not b.h5; overwrite=true replaces it"):
+        require_free(there, {**same, "data": {"path": "b.h5"}})
+    with pytest.raises(UserError, match=r"methods=graph_cut, not \[photon_count, graph_cut\]"):
+        require_free(there, {**same, "methods": ["photon_count", "graph_cut"]})
+    require_free(there, {"methods": ["photon_count"], "data": {"path": "b.h5"}, "overwrite": True})
+    (there / "report.html").unlink()  # stopped before it had results
+    require_free(there, {"methods": ["photon_count"], "data": {"path": "b.h5"}})
+
+
 def test_an_evaluation_leaves_nothing_of_an_earlier_one_and_all_that_is_the_users(tmp_path: Path) -> None:
     ours = ["predictions.h5", "predictions.csv", "selection/common/index.txt", "densities/hio/a.cxi"]
     users = ["selection/mine.txt", "thesis.tex"]

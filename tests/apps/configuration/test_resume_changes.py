@@ -68,6 +68,18 @@ def test_another_schedule_stands_where_the_run_does(tmp_path: Path, short_run: P
     assert pytest.approx([1e-3 * (1 + math.cos(math.pi * step / 15)) for step in range(5, 15)]) == RATES
 
 
+def test_a_finished_run_keeps_its_settings(tmp_path: Path, short_run: Path) -> None:
+    shutil.copytree(short_run, tmp_path, dirs_exist_ok=True)
+    files = ("config.yaml", "versions.json", "metrics.csv", "metrics.json")
+    before = [(tmp_path / "run" / name).read_bytes() for name in files]
+    with (
+        from_command(tmp_path, f"resume={tmp_path / 'run'}", "schedule=cosine") as cfg,
+        pytest.raises(UserError, match=r"nothing was trained: .*Not of that run: schedule"),
+    ):
+        train(cfg)
+    assert [(tmp_path / "run" / name).read_bytes() for name in files] == before
+
+
 def test_a_schedule_is_as_long_as_the_longer_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     run = begun(tmp_path / "first", "schedule=cosine")
     with caplog.at_level("INFO"):
