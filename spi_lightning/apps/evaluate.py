@@ -6,16 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
+import numpy as np
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning import codec
 from spi_lightning.apps.configuration.choose_methods import make_methods
 from spi_lightning.apps.configuration.evaluated_data import open_frames, open_volumes
+from spi_lightning.apps.configuration.resolved import resolved
 from spi_lightning.apps.configuration.value_types import NAMES, TEXT, check_types
 from spi_lightning.apps.process.job_folder import record
 from spi_lightning.console import Terminal
 from spi_lightning.data.kind import kind_of_data
+from spi_lightning.data.scale.stated_centre import stated_centre
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation import Cache
 from spi_lightning.evaluation.console_table import print_hits, print_note, print_supports, print_volumes
@@ -24,6 +27,7 @@ from spi_lightning.evaluation.hits.question import LabelledSubset
 from spi_lightning.evaluation.supports import compare_supports
 from spi_lightning.evaluation.volumes import VolumeQuestion, VolumeSettings, compare
 from spi_lightning.evaluation.volumes.outputs import write_outputs
+from spi_lightning.fields import BEAM_CENTRE
 from spi_lightning.files import write_json
 from spi_lightning.metrics.hits.hit_metrics import HitMetrics, HitNumber
 from spi_lightning.reports import require_embedding, write_evaluation_report
@@ -69,7 +73,7 @@ def evaluate(cfg: DictConfig) -> dict[str, Any]:
     """
     check_types(cfg, "evaluate", TYPES)
     folder = Path(cfg.folder)
-    require_free(folder, cast(dict[str, Any], OmegaConf.to_container(cfg)))  # before hours of work
+    require_free(folder, resolved(cfg, whole=False))  # before hours of work
     for note in earlier_notes(folder):
         Terminal().print(str(note), soft_wrap=True)
     trust(cfg.trust)
@@ -83,6 +87,8 @@ def _hits(cfg: DictConfig, folder: Path, cache: Cache) -> dict[str, Any]:
     require_embedding(cfg.report.embedding)
     extra, methods = _extra_numbers(cfg.get("metric")), list(make_methods(cfg, "hits"))
     patterns = open_frames(cfg.data, "hits")
+    if cfg.preprocess.beam_centre is not None:  # the user's word stands for that of the file, for all methods
+        patterns.geometry[BEAM_CENTRE] = np.array(stated_centre(patterns, cfg.preprocess.beam_centre))
     result = evaluate_hits(
         patterns,
         methods,

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from spi_lightning.errors import UserError
-from spi_lightning.physics.array import bin_pixels, centre_crop
+from spi_lightning.physics.array import bin_pixels, crop_about
 
 _RIDGE = 0.01  # of a fully measured ring; keeps orders small that a gap leaves undetermined
 _LEAST_COVERAGE = 0.25  # share of measured pixels below which a ring takes the values of the nearest one
@@ -146,26 +146,34 @@ class PixelVectors:
         bin: Edge of the squares of pixels that are summed.
         scale: Scaling of photons: ``sqrt`` is the variance-stabilising 2 sqrt(n + 3/8) of Anscombe (1948),
             doi:10.1093/biomet/35.3-4.246; ``log`` is log(1 + n); ``none`` leaves photons.
-        crop: Edge of the central square in use, pixel of the file; None: all.
+        crop: Edge of the square about the beam in use, pixel of the file; None: all.
         fill: Filling with a mask for each frame: ``rings``, the mean of the frame over the ring of one pixel width
             around the centre (over all measured pixels for an unmeasured ring); ``mean``, the mean of the frame, which
             does not contribute to a correlation; ``nan``, for the metric ``masked_correlation``, which leaves them out.
             A frame without measured pixels becomes 0, or all NaN.
+        beam_centre: Row and column of the beam, pixel of the file; None: the middle.
     """
 
-    def __init__(self, bin: int = 2, scale: Scale = "sqrt", crop: int | None = None, fill: Fill = "rings") -> None:
+    def __init__(
+        self,
+        bin: int = 2,
+        scale: Scale = "sqrt",
+        crop: int | None = None,
+        fill: Fill = "rings",
+        beam_centre: tuple[float, float] | None = None,
+    ) -> None:
         if scale not in ("none", "sqrt", "log"):
             raise UserError(f"vectors.scale={scale} is not known: use sqrt, log or none")
         if fill not in ("rings", "mean", "nan"):
             raise UserError(f"vectors.fill={fill} is not known: use rings, mean or nan")
         if bin < 1:
             raise UserError(f"vectors.bin={bin} must be 1 or more")
-        self.bin, self.scale, self.crop, self.fill = bin, scale, crop, fill
+        self.bin, self.scale, self.crop, self.fill, self.beam_centre = bin, scale, crop, fill, beam_centre
 
     def __call__(self, photons: Tensor, mask: Tensor) -> Tensor:
         """Vectors (n, d) of photons (n, H, W) and masks."""
         shared = mask.ndim == 2
-        photons, mask = centre_crop(photons, self.crop), centre_crop(mask, self.crop)
+        photons, mask = (crop_about(image, self.crop, self.beam_centre) for image in (photons, mask))
         binned, measured = bin_pixels(photons[:, None], mask[None, None] if shared else mask[:, None], self.bin)
         values = self._scaled(binned.squeeze(1))
         if shared:
@@ -173,8 +181,16 @@ class PixelVectors:
         measured = measured.squeeze(1)
         if self.fill == "nan":
             return torch.where(measured, values, torch.nan).flatten(1)
-        means = _frame_means(values, measured) if self.fill == "mean" else _ring_means(values, measured)
+        means = _frame_means(values, measured) if self.fill == "mean" else _ring_means(values, measured, self._middle)
         return torch.where(measured, values, means).flatten(1)
+
+    @property
+    def _middle(self) -> tuple[float, float] | None:
+        """Row and column of the beam of binned patterns without a crop, binned pixel; None: their middle."""
+        if self.beam_centre is None or self.crop is not None:
+            return None
+        row, column = ((at + 0.5) / self.bin - 0.5 for at in self.beam_centre)
+        return row, column
 
     def _scaled(self, photons: Tensor) -> Tensor:
         if self.scale == "sqrt":
@@ -188,11 +204,13 @@ def _frame_means(values: Tensor, measured: Tensor) -> Tensor:
     return total / measured.sum((1, 2), keepdim=True).clamp_min(1)
 
 
-def _ring_means(values: Tensor, measured: Tensor) -> Tensor:
-    """Mean over the measured pixels of the ring of each pixel, (n, H, W) -> (n, H, W)."""
+def _ring_means(values: Tensor, measured: Tensor, centre: tuple[float, float] | None) -> Tensor:
+    """Mean over the measured pixels of the ring of each pixel about a centre, (n, H, W) -> (n, H, W)."""
     count, height, width = values.shape
+    row, column = centre or (height // 2, width // 2)
+    along = zip((height, width), (row, column), strict=True)
     y, x = torch.meshgrid(
-        *(torch.arange(n, device=values.device, dtype=values.dtype) - n // 2 for n in (height, width)), indexing="ij"
+        *(torch.arange(n, device=values.device, dtype=values.dtype) - at for n, at in along), indexing="ij"
     )
     ring = torch.hypot(y, x).round().long().flatten()
     empty = values.new_zeros(count, int(ring.max()) + 1)

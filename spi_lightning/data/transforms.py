@@ -1,6 +1,5 @@
 """Preprocessing of photon counts for networks, and random reflections in training."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, get_args
 
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FRAME, MASK, PHOTONS, Batch
-from spi_lightning.physics.array import bin_pixels, centre_crop, cut_window
+from spi_lightning.physics.array import bin_pixels, crop_about
 
 SCALES = ("sqrt", "log", "none")
 STANDARDISATIONS = ("none", "scalar", "pixel")
@@ -156,10 +155,7 @@ class Preprocess(HitInput):
 
     def _cropped(self, image: Tensor) -> Tensor:
         """Square of images (B, 1, H, W) around the beam, 0 or False beyond them, or their middle."""
-        if self.beam_centre is None or self.crop is None or self.crop > min(image.shape[-2:]):
-            return centre_crop(image, self.crop)
-        start = [math.ceil(at - self.crop / 2) for at in self.beam_centre]
-        return cut_window(image, start, (self.crop, self.crop))
+        return crop_about(image, self.crop, self.beam_centre)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         """Resize the buffer to a stored mean image, whose shape is not known before."""

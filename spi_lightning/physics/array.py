@@ -1,5 +1,6 @@
 """Cutting, padding and binning of arrays with origin at n // 2 of every axis, boxes of a support, even indices."""
 
+import math
 from collections.abc import Sequence
 from types import EllipsisType
 from typing import Any
@@ -108,6 +109,19 @@ def centre_crop(pattern: Tensor, size: int | None) -> Tensor:
     if size > min(height, width):
         raise UserError(f"preprocess.crop={size} is larger than the patterns of {height} x {width} pixels")
     return crop(pattern, (size, size))
+
+
+def crop_about(pattern: Tensor, size: int | None, centre: Sequence[float] | None) -> Tensor:
+    """Square (..., H, W) -> (..., size, size) about a point, 0 or False beyond the pattern; the middle where None.
+
+    Args:
+        pattern: (..., H, W).
+        size: Edge of the square, pixel; None: the whole pattern.
+        centre: Row and column of the point, pixel.
+    """
+    if centre is None or size is None or size > min(pattern.shape[-2:]):
+        return centre_crop(pattern, size)
+    return cut_window(pattern, [math.ceil(at - size / 2) for at in centre], (size, size))
 
 
 def bin_pixels(photons: Tensor, mask: Tensor, bin: int) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""Centre of the crop of a file's frames for a network of one detector: the stated beam, or a note on the one found."""
+"""Centre of what methods take from frames, a crop or rings: the stated beam, or a note on the one that hits show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import torch
 
 from spi_lightning.data.transforms import Preprocess
-from spi_lightning.io.input_window import beam_setting
+from spi_lightning.io.input_window import beam_setting, stated_beam
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.notes import Note
 
@@ -16,6 +16,7 @@ from .file_scale import find_centre
 from .stated_centre import middle, stated_centre
 
 _BEAM: Final = "beam centre"  # subject of the notes
+_MIDDLE: Final = "the middle of the frames"
 _SPREADS: Final = 3  # of the found centre over hits, that it must lie off besides a binned pixel
 
 
@@ -47,7 +48,7 @@ def follow_beam(
     if wished is not None:
         preprocess.beam_centre = stated_centre(patterns, wished)
         return []
-    used, whose, notes = middle(patterns.shape[1:]), "the middle of the frames", []
+    used, whose, notes = middle(patterns.shape[1:]), _MIDDLE, list[Note]()
     stated = stated_centre(patterns, None)
     centre, source = (trained, "training") if stated is None else (stated, "file")
     if centre is not None and _off(centre, used) > preprocess.bin:
@@ -60,10 +61,39 @@ def follow_beam(
         used, whose = (centre[0], centre[1]), f"the beam that the {source} states"
     found = find_centre(patterns, hit_threshold, device)
     if found is not None and _off(found[0], used) > preprocess.bin + _SPREADS * found[1]:
-        where = f"the hits are symmetric about {_point(found[0])}, {_off(found[0], used):.1f} pixels off {whose}"
-        line = f"{where}, where the network expects the beam: {_remedy(preprocess, patterns, found[0])}"
-        notes.append(Note.warning(line, _BEAM))
+        line = f"{_elsewhere(found[0], used, whose)}, where the network expects the beam: "
+        notes.append(Note.warning(line + _remedy(preprocess, patterns, found[0]), _BEAM))
     return notes
+
+
+def beam_off_middle(
+    patterns: PatternFile, hit_threshold: float = 5.0, device: torch.device | str = "cpu"
+) -> tuple[tuple[float, float] | None, list[Note]]:
+    """Beam that a file states more than a pixel off the middle of its frames, else None; and notes on it.
+
+    Where the hits are symmetric about another point than the centre in use, a note names the setting.
+
+    Args:
+        patterns: File of N frames, of which some are read.
+        hit_threshold: Standard deviations above background from which a frame is a hit.
+        device: Device of the computation.
+    """
+    used, whose, notes = middle(patterns.shape[1:]), _MIDDLE, list[Note]()
+    stated = stated_beam(patterns)
+    centre = stated if stated is not None and _off(stated, used) > 1 else None
+    if centre is not None:
+        where = f"the stated beam, {_point(centre)}, is {_off(centre, used):.1f} pixels off {whose}"
+        notes.append(Note.of(f"{where}; rings and crops are taken about it", _BEAM))
+        used, whose = centre, "the stated beam"
+    found = find_centre(patterns, hit_threshold, device)
+    if found is not None and _off(found[0], used) > 1 + _SPREADS * found[1]:
+        line = f"{_elsewhere(found[0], used, whose)}, about which rings are taken: set {beam_setting(found[0])}"
+        notes.append(Note.warning(line, _BEAM))
+    return centre, notes
+
+
+def _elsewhere(found: Sequence[float], used: Sequence[float], whose: str) -> str:
+    return f"the hits are symmetric about {_point(found)}, {_off(found, used):.1f} pixels off {whose}"
 
 
 def _remedy(preprocess: Preprocess, patterns: PatternFile, centre: Sequence[float]) -> str:

@@ -28,6 +28,7 @@ from .frame_vectors import (
     FrameVectors,
     LastValue,
     MakeVectors,
+    about_the_beam,
     labelled_content,
     open_labelled,
     partial_answer,
@@ -115,6 +116,8 @@ class DiffusionMap:
             device = find_device(self.device)
             found = nearest_to(frames.vectors, known.vectors, neighbours, self.metric, approximate, device)
             points = MapPoints(*extend(embedding, found[0], self._separation(found[1])))
+        for note in frames.notes:
+            listener.note(note)
         if len(embedding.size) > 1:
             text = f"the graph has {describe_components(embedding.size)}, each with coordinates of its own"
             listener.note(Note.of(text))
@@ -173,8 +176,9 @@ class DiffusionMap:
         return frames, embedding, LabelledPoints(points, label[row], np.full(len(row), -1))
 
     def _vectors_of(self, patterns: PatternFile) -> FrameVectors:
-        vectors = read_vectors(patterns, self.vectors, find_device(self.device), self.name)
-        found = FrameVectors(vectors, _comparable(vectors, self.metric))
+        make, notes = about_the_beam(self.vectors, patterns, self.device)
+        vectors = read_vectors(patterns, make, find_device(self.device), self.name)
+        found = FrameVectors(vectors, _comparable(vectors, self.metric), notes)
         if len(found.vectors) < 3:
             raise UserError(f"{patterns.path}: {self.name} needs three or more frames with measured pixels")
         return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.data.read_ahead import read_vectors
+from spi_lightning.data.scale.crop_centre import beam_off_middle
 from spi_lightning.distributed import find_device
 from spi_lightning.errors import UserError
 from spi_lightning.fields import IS_SINGLE_HIT
@@ -19,6 +21,7 @@ from spi_lightning.io import open_patterns
 from spi_lightning.io.patterns.assembly import missing_labels
 from spi_lightning.io.patterns.content_key import content_key
 from spi_lightning.io.patterns.pattern_file import PatternFile
+from spi_lightning.notes import Note
 from spi_lightning.results.hit_answer import HitAnswer, TrainingLabels
 
 MakeVectors = Callable[[Tensor, Tensor], Tensor]
@@ -51,6 +54,7 @@ class FrameVectors:
     Args:
         vectors: (N, d) float32 of all frames.
         usable: (N,) bool, frames that have a vector; None: those without NaN.
+        notes: Notes on the file that these vectors were made with.
 
     Attributes:
         vectors: (n, d) float32 of the usable frames, in the order of the file.
@@ -58,7 +62,8 @@ class FrameVectors:
         row: (N,) int64, row in ``vectors`` of each usable frame; -1 for the others.
     """
 
-    def __init__(self, vectors: Tensor, usable: Tensor | None = None) -> None:
+    def __init__(self, vectors: Tensor, usable: Tensor | None = None, notes: Sequence[Note] = ()) -> None:
+        self.notes = notes
         usable = torch.isfinite(vectors).all(dim=1) if usable is None else usable
         self.vectors = vectors[usable]
         self.usable: NDArray[np.bool_] = usable.numpy()
@@ -77,7 +82,8 @@ class FrameVectors:
         Raises:
             UserError: A frame cannot be read, or fewer than two frames have measured pixels.
         """
-        found = cls(read_vectors(patterns, make, find_device(device), name))
+        make, notes = about_the_beam(make, patterns, device)
+        found = cls(read_vectors(patterns, make, find_device(device), name), notes=notes)
         if len(found.vectors) < 2:
             raise UserError(f"{patterns.path}: {name} needs two or more frames with measured pixels")
         return found
@@ -98,6 +104,22 @@ class FrameVectors:
         column = np.full(len(self.usable), np.nan, dtype=np.float32)
         column[self.usable] = np.where(defined, values, np.nan)
         return column
+
+
+def about_the_beam(make: MakeVectors, patterns: PatternFile, device: str) -> tuple[MakeVectors, list[Note]]:
+    """Maker of vectors about the beam that a file states, unless the user states it for the maker; notes on the beam.
+
+    Args:
+        make: Photons and mask -> vectors; one with a ``beam_centre`` of None is copied with that of the file.
+        patterns: File of N frames.
+        device: Name of the device that computes.
+    """
+    if getattr(make, "beam_centre", ()) is not None:
+        return make, []
+    centre, notes = beam_off_middle(patterns, device=find_device(device))
+    centred = copy(make)
+    centred.beam_centre = centre  # type: ignore[attr-defined]
+    return centred, notes
 
 
 def open_labelled(path: str | Path, name: str) -> PatternFile:

@@ -97,6 +97,8 @@ class GraphCut:
         """
         labels = require_labels(part.labelled, self.name)
         frames, graph = self._graph(part.patterns)
+        for note in frames.notes:
+            listener.note(note)
         share, reached = self._cut(graph, frames.labelled(labels, self.name), listener)
         if not frames.usable.all():
             listener.note(Note.of(f"{(~frames.usable).sum()} frames without measured pixels are not decided"))

@@ -105,6 +105,8 @@ class Reference:
         else:
             frames = self._vectors_of(part.patterns)
             values, defined = self._learnt_elsewhere(frames.vectors.numpy()), np.ones(len(frames.vectors), dtype=bool)
+        for note in frames.notes:
+            listener.note(note)
         if not frames.usable.all():
             listener.note(Note.of(f"{(~frames.usable).sum()} frames without measured pixels are not decided"))
         if not defined.all():
