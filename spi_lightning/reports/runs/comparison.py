@@ -78,13 +78,33 @@ class Comparison:
         order = f"sorted by {self.objective}, {'smallest' if self.minimised else 'largest'} first"
         pixels = self.values(_PIXELS)
         differ = self.objective in NUMBERS["phasing"] and len(set(pixels[np.isfinite(pixels)].tolist())) > 1
-        return f"{order}; errors of patterns that differ in their measured pixels are not comparable" if differ else order
+        if differ:
+            return f"{order}; errors of patterns that differ in their measured pixels are not comparable"
+        sets = dict.fromkeys(filter(None, map(measured_on, self.runs)))
+        names = Counter(name for name, _ in sets)
+        listed = ", ".join(f"{name} ({times} sets)" if times > 1 else name for name, times in names.items())
+        return f"{order}; measured on different patterns, which are not comparable: {listed}" if len(sets) > 1 else order
 
     @property
     def unfinished(self) -> tuple[str, ...]:
         """Line for each run of which the reason is known why it has not finished: state, name and reason."""
         pairs = [pair for pair in zip(self.runs, self.names, strict=True) if pair[0].state is not State.FINISHED]
         return tuple(f"{run.state} {name}: {run.reason}" for run, name in pairs if run.reason)
+
+
+def measured_on(run: Run) -> tuple[str, str] | None:
+    """Patterns that the numbers of a run were measured on: their name, and what tells them from others of that name.
+
+    None for runs without settings of data. A training on a file is measured on the part of it that its splits keep back.
+    """
+    data = run.settings.get("data")
+    if not isinstance(data, dict) or run.state is not State.FINISHED or _kind(run) == "phasing":
+        return None
+    if path := data.get("path"):
+        name = ",".join(map(str, path)) if isinstance(path, list) else str(path)
+        splits = (data.get("fractions"), data.get("seed")) if run.kind == "training" else data.get("keys")
+        return (f"part of {name}" if run.kind == "training" else name), str(splits)
+    return ("simulated", str(made)) if (made := data.get("simulate_config")) else None
 
 
 def number_of(run: Run, name: str) -> float:

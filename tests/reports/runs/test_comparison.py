@@ -46,6 +46,22 @@ def test_the_best_comes_first_and_what_has_not_finished_last(tmp_path: Path) -> 
     assert by_loss.minimised and by_loss.order == "sorted by val/loss, smallest first"
 
 
+def test_numbers_of_different_patterns_are_named_as_such(tmp_path: Path) -> None:
+    def run(name: str, data: str, file: str) -> Path:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(f"data: {data}\n")
+        (tmp_path / name / file).touch()
+        (tmp_path / name / "metrics.json").write_text(json.dumps({"test/auroc": 0.5}))
+        return tmp_path / name
+
+    simulated = "{{simulate_config: 'shape: [{}]', patterns: {{test: 10}}, seed: 0}}"
+    one, again, other = (run(n, simulated.format(i), "metrics.csv") for n, i in (("a", 1), ("b", 1), ("c", 2)))
+    measured, part = run("d", "{path: a.h5}", "predictions.h5"), run("e", "{path: a.h5}", "metrics.csv")
+    assert "different" not in compare_runs([one, again]).order
+    order = compare_runs([one, again, other, measured, part], "test/auroc").order
+    assert order.endswith("which are not comparable: simulated (2 sets), a.h5, part of a.h5")
+
+
 def test_evaluations_stand_beside_trainings_by_the_number_of_the_test(tmp_path: Path) -> None:
     sweep(tmp_path / "sweep")
     (tmp_path / "evaluation").mkdir()
