@@ -23,7 +23,8 @@ from hydra.utils import instantiate
 
 from benchmarks.record import read_result
 from spi_lightning.errors import UserError
-from spi_lightning.tasks import HitClassification, find_checkpoint
+from spi_lightning.metrics import HitMetrics
+from spi_lightning.tasks import find_checkpoint
 from spi_lightning.tasks.weights_file import as_read
 from spi_lightning.tracking.overrides import key_of, recorded_overrides
 from spi_lightning.tracking.run_folder import git_revision
@@ -123,8 +124,8 @@ def _network(config: Mapping[str, Any], weights: Mapping[str, Any], members: int
 def _threshold(config: Mapping[str, Any], weights: Mapping[str, Any]) -> float | None:
     if "threshold" in weights:
         return round(float(weights["threshold"]), 4)
-    is_hits = config["task"]["_target_"].endswith(HitClassification.__name__)
-    return float(config["task"]["metrics"]["threshold"]) if is_hits else None
+    metrics = instantiate(config["task"]["metrics"]) if "metrics" in config["task"] else None
+    return metrics.threshold if isinstance(metrics, HitMetrics) else None
 
 
 def _member(name: str, recipe: Recipe, seed: int) -> Path:

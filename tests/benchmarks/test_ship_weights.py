@@ -34,21 +34,51 @@ RECIPE = {
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Checkpoint of an untrained network, and an empty shelf of weights."""
-    shelf = tmp_path / "weights"
-    shelf.mkdir()
-    monkeypatch.setattr(card, "WEIGHTS", shelf)
-    monkeypatch.setattr(checkpoint_files, "WEIGHTS", shelf)
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty shelf of weights."""
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    monkeypatch.setattr(card, "WEIGHTS", folder)
+    monkeypatch.setattr(checkpoint_files, "WEIGHTS", folder)
     monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    return folder
+
+
+def untrained(tmp_path: Path, experiment: str) -> Path:
+    """Checkpoint of a small untrained network of an experiment, with the configuration of its run."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = compose("train", ["experiment=bellisario_support", f"folder={tmp_path}", "tracking=disabled"])
+        cfg = compose("train", [f"experiment={experiment}", f"folder={tmp_path}", "tracking=disabled"])
     shrink(cfg, tmp_path)
     config = OmegaConf.to_container(cfg, resolve=True)
     torch.manual_seed(0)
     path = tmp_path / "run.ckpt"
     torch.save({"state_dict": instantiate(config["task"]).state_dict(), "config": config}, path)
     return path
+
+
+@pytest.fixture
+def run(tmp_path: Path, shelf: Path) -> Path:
+    """Checkpoint of a support network, and an empty shelf."""
+    return untrained(tmp_path, "bellisario_support")
+
+
+@pytest.mark.parametrize(
+    ("experiment", "measure", "threshold"),
+    [
+        ("han_resnet10", "auroc", 0.5),
+        ("bellisario_density", "correlation", None),
+        ("bellisario_healing", "gap_error", None),
+        ("wu_supervised", "eq_6_either_twin", None),
+    ],
+)
+def test_networks_of_every_kind_become_weights(
+    experiment: str, measure: str, threshold: float | None, tmp_path: Path, shelf: Path
+) -> None:
+    ship_weights.make("other", RECIPE, [untrained(tmp_path, experiment)])
+    made = read_card("other")
+    assert measure in {result.measure for result in made.results}
+    assert made.threshold == threshold or experiment == "bellisario_density"
+    assert read_checkpoint("other")["config"]["name"] == experiment
 
 
 def test_a_run_becomes_weights_that_are_taken_by_their_name(run: Path) -> None:
