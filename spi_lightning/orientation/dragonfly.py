@@ -187,26 +187,23 @@ INSTALL: Final = (
 _TAIL, _PATIENCE = 25, 0.3  # lines shown of a failure; seconds between looks
 
 
-def find_dragonfly(where: str | None) -> str:
+def find_dragonfly(where: str) -> str:
     """Path of the program.
 
     Args:
-        where: The program, its folder or a virtual environment that holds it; None: found in PATH.
+        where: The program, its folder or a virtual environment that holds it, or its name in PATH.
 
     Raises:
         UserError: It is not there; the sentence says how to install it.
     """
-    if where is None:
-        paths, what = [shutil.which(PROGRAM)], f"no {PROGRAM} in PATH"
-    else:
-        home = Path(where)
-        files = [home, home / PROGRAM, home / "bin" / PROGRAM]
-        paths, what = [shutil.which(str(file)) for file in files if file.is_file()], f"not at dragonfly={where}"
+    home = Path(where)
+    files = [home, home / PROGRAM, home / "bin" / PROGRAM]
+    paths = [shutil.which(str(file)) for file in files if file.is_file()] + [shutil.which(where)]
     found = next((path for path in paths if path), None)
     if found is None:
         raise UserError(
-            f"Dragonfly is not installed ({what}): {INSTALL}; or say where it is with dragonfly=PATH, a virtual "
-            "environment of its own will do"
+            f"Dragonfly is not installed (not at dragonfly={where}): {INSTALL}; or say where it is with "
+            "dragonfly=PATH, a virtual environment of its own will do; without dragonfly= the EMC of this package runs"
         )
     return str(Path(found).absolute())
 

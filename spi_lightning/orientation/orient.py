@@ -1,4 +1,4 @@
-"""Orientations of patterns and their merged intensity by Dragonfly, with the test whether the orientations are even."""
+"""Orientations of patterns and their merged intensity, with the test whether the orientations are even."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from spi_lightning.results.orientation import OrientationResult
 
 from .analysis import analyse, match_examples, read_control, true_orientations, voxel_edge
 from .dragonfly import LOG, find_dragonfly, run_dragonfly, write_input
+from .native import run_native
 from .settings import OrientationSettings
 from .window import Window, find_window
 
@@ -28,7 +29,7 @@ class OrientationProblem:
         patterns: File of single hits, or a selection of it.
         settings: Settings of window, rings and Dragonfly.
         window: Square around the beam.
-        program: Path of Dragonfly; None: an earlier output is read.
+        program: Path of Dragonfly; None: the EMC of this package, or an earlier output is read.
     """
 
     patterns: PatternFile
@@ -43,7 +44,8 @@ def prepare(patterns: PatternFile, settings: OrientationSettings) -> Orientation
     Raises:
         UserError: Dragonfly is absent; geometry that is unknown or does not fit.
     """
-    program = find_dragonfly(settings.dragonfly) if settings.output is None else None
+    wanted = settings.dragonfly is not None and settings.output is None
+    program = find_dragonfly(str(settings.dragonfly)) if wanted else None
     window = find_window(patterns, settings.detector, settings.crop, settings.bin)
     return OrientationProblem(patterns, settings, window, program)
 
@@ -51,7 +53,7 @@ def prepare(patterns: PatternFile, settings: OrientationSettings) -> Orientation
 def orient(
     patterns: PatternFile, folder: str | Path, settings: OrientationSettings | None = None
 ) -> tuple[OrientationResult, dict[str, Any]]:
-    """Orient patterns with Dragonfly and test whether their orientations are even.
+    """Orient patterns and test whether their orientations are even.
 
     Args:
         patterns: Single hits, see window.open_source and io.open_patterns.
@@ -68,11 +70,13 @@ def orient(
 
 
 def solve(problem: OrientationProblem, folder: Path) -> tuple[OrientationResult, dict[str, Any]]:
-    """Write Dragonfly's input into a folder, run it there or read an earlier output, and analyse what it found."""
+    """Write Dragonfly's input into a folder, run EMC there or read an earlier output, and analyse what it found."""
     patterns, settings = problem.patterns, problem.settings
     written = write_input(folder, patterns, problem.window, settings.rings, settings.emc, settings.start)
     if problem.program is not None:
         run_dragonfly(problem.program, folder, settings.iterations, settings.threads, settings.keep)
+    elif settings.output is None:
+        run_native(folder, written, settings)
     output = _output(problem, folder)
     control = read_control(settings.control)
     result, test, numbers = analyse(output, written, settings.symmetry, true_orientations(patterns), control)

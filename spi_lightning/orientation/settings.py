@@ -1,4 +1,4 @@
-"""Settings of finding orientations with Dragonfly; a mistake is refused when they are made."""
+"""Settings of orientations by the EMC of this package or Dragonfly; a mistake is refused when they are made."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from spi_lightning.errors import UserError, whole_number
-from spi_lightning.physics.rotations.orientations import symmetry_group
+from spi_lightning.physics.rotations.orientations import SYMMETRIES
+
+from .emc import read_emc
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,15 @@ class OrientationSettings:
             intensity.
         control: Run folder of an even, simulated set as reference of the test of evenness; None: theory.
         top: Number of most probable orientations of each pattern that count.
-        dragonfly: Path of the program or of the virtual environment that holds it; None: found in PATH.
-        iterations: Number of EMC iterations.
-        threads: Number of OpenMP threads; None: all cores.
+        dragonfly: Dragonfly instead of the EMC of this package: path of the program, of the virtual environment that
+            holds it, or its name in PATH; None: the EMC of this package.
+        iterations: Number of EMC iterations, the greatest one for the EMC of this package.
+        tolerance: Relative change of the intensity at which the EMC of this package stops, once beta is 1.
+        threads: Number of threads; None: all cores.
+        device: Device of the EMC of this package, ``auto``: the GPU if there is one.
+        memory: Memory for the probabilities of the EMC of this package, GB; patterns are taken in blocks that fit.
         keep: ``last`` keeps the output of the last iteration, ``all`` those of all.
-        emc: Lines of Dragonfly's section [emc].
+        emc: Lines of Dragonfly's section [emc], of which the EMC of this package knows those of EmcSettings.
         start: First guess of the merged intensity.
         output: Earlier output of the same patterns that is read instead of running Dragonfly; None: it is run.
         quaternions: List of the sampled orientations, where an old output has none.
@@ -91,7 +97,10 @@ class OrientationSettings:
     top: int = 10
     dragonfly: str | None = None
     iterations: int = 24
+    tolerance: float = 1e-3
     threads: int | None = None
+    device: str = "auto"
+    memory: float = 4.0
     keep: Literal["last", "all"] = "last"
     emc: Mapping[str, Any] = field(default_factory=_usual_emc)
     start: FirstGuess = field(default_factory=FirstGuess)
@@ -100,10 +109,15 @@ class OrientationSettings:
     examples: int = 5
 
     def __post_init__(self) -> None:
-        symmetry_group(self.symmetry)
+        if self.symmetry not in SYMMETRIES:
+            raise UserError(f"symmetry={self.symmetry} is unknown; choose one of {', '.join(SYMMETRIES)}")
         for name in ("top", "iterations", "bin"):
             object.__setattr__(self, name, whole_number(name, getattr(self, name), 1))  # 1e1 is one
         if self.threads is not None:
             object.__setattr__(self, "threads", whole_number("threads", self.threads, 1))
         if self.keep not in ("last", "all"):
             raise UserError(f"keep={self.keep}: give last or all")
+        if self.dragonfly is None and self.output is None:
+            read_emc(self.emc)
+        if not self.memory > 0:
+            raise UserError(f"memory={self.memory}: give a number above 0, GB")

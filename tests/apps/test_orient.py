@@ -70,6 +70,7 @@ def test_everything_is_in_the_run_folder(
 ) -> None:
     monkeypatch.setenv("PATH", f"{stand_in(tmp_path).parent}{os.pathsep}{os.environ['PATH']}")
     settings = (f"data.path={patterns}", f"symmetry={symmetry}", "threads=2", "emc.num_div=4", "+emc.alpha=0.2")
+    settings += (f"dragonfly={PROGRAM}",)  # by its name in PATH
     numbers = run(monkeypatch, tmp_path / "run", *settings)
     names = {item.name for item in (tmp_path / "run").iterdir()}
     assert names >= {"config.yaml", "versions.json", "metrics.json", "report.html", "orientation.h5", "dragonfly.log"}
@@ -116,10 +117,10 @@ def test_absent_dragonfly_is_a_sentence_with_the_install_line(
     patterns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    error = fails(monkeypatch, capsys, tmp_path / "run", f"data.path={patterns}")
-    assert "Dragonfly is not installed" in error and "pip install mpi4py dragonfly-spi" in error
+    error = fails(monkeypatch, capsys, tmp_path / "run", f"data.path={patterns}", f"dragonfly={PROGRAM}")
+    assert "Dragonfly is not installed (not at dragonfly=dragonfly.emc)" in error
+    assert "pip install mpi4py dragonfly-spi" in error and "without dragonfly= the EMC of this package runs" in error
     assert len(error.strip().splitlines()) == 1
-    assert "not at dragonfly=" in fails(monkeypatch, capsys, tmp_path / "run", f"data.path={patterns}", "dragonfly=/no")
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,13 @@ def test_failing_dragonfly_shows_its_log(
         (("output={}/nowhere",), "there is no such Dragonfly output"),
         (("orient=nothing",), "orient=nothing is unknown"),
         (("start.seeed=1",), "seeed"),
+        (
+            ("dragonfly=null", "+emc.num_modes=2"),
+            "emc.num_modes=2: the EMC of this package knows num_div, need_scaling",
+        ),
+        (("dragonfly=null", "emc.num_div=0"), "emc.num_div=0 must be above 0"),
+        (("dragonfly=null", "emc.beta_schedule=1"), "emc.beta_schedule=1: give growth and period, such as 1.25 1"),
+        (("dragonfly=null", "device=nowhere"), "device=nowhere is not available here"),
     ],
 )
 def test_a_mistake_is_one_line(
@@ -192,6 +200,20 @@ def test_the_configuration_of_shi_composes(patterns: Path, tmp_path: Path, monke
     assert "num_div = 6" in (tmp_path / "run" / "config.ini").read_text()
     detector = read_detector(tmp_path / "run" / "detector.h5")
     assert detector.shape == (28, 28) and set(np.unique(detector.classes)) == {0, 1, 2}
+
+
+def test_without_dragonfly_the_emc_of_this_package_writes_the_same_files(
+    patterns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = (f"data.path={patterns}", "emc.num_div=2", "device=cpu", "symmetry=icosahedral")
+    numbers = run(monkeypatch, tmp_path / "run", *settings)
+    assert numbers["orientations"] == 420 and numbers["iteration"] == 3 and numbers["patterns"] == PATTERNS
+    assert [item.name for item in (tmp_path / "run" / "data").iterdir()] == ["output_003.h5"]
+    assert "recovered to" in capsys.readouterr().out and (tmp_path / "run" / "report.html").is_file()
+    again = run(monkeypatch, tmp_path / "b", *settings, f"output={tmp_path / 'run'}")
+    assert again == numbers
+    longer = run(monkeypatch, tmp_path / "run", *settings, "iterations=4")  # goes on
+    assert longer["iteration"] == 4 and len((tmp_path / "run" / "EMC.log").read_text().splitlines()) == 7
 
 
 def test_maps_show_a_belt_where_it_is() -> None:

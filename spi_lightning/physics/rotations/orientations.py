@@ -7,7 +7,7 @@ Where the Ewald sphere is flat, Friedel's law makes q and C q one too, with C ha
 
 from dataclasses import dataclass
 from functools import cache
-from itertools import product
+from itertools import combinations, product
 from math import pi, sqrt
 from typing import Final
 
@@ -51,6 +51,8 @@ def multiply_quaternions(left: Tensor, right: Tensor) -> Tensor:
 
 
 SYMMETRIES: Final = ("none", "icosahedral")
+"""Symmetries of which equivalent orientations may count as one."""
+POINT_GROUPS: Final = (*SYMMETRIES, "octahedral")
 _SEEDS, _JUDGES, _ROUNDS = 64, 256, 30
 _EVEN: Final = [(0, 1, 2, 3), (0, 2, 3, 1), (0, 3, 1, 2), (1, 0, 3, 2), (1, 2, 0, 3), (1, 3, 2, 0)]
 _EVEN_TOO: Final = [(2, 0, 1, 3), (2, 1, 3, 0), (2, 3, 0, 1), (3, 0, 2, 1), (3, 1, 0, 2), (3, 2, 1, 0)]
@@ -63,22 +65,29 @@ def symmetry_group(symmetry: str) -> Tensor:
     "icosahedral" is the group of simulate.particles.polyhedra and of Dragonfly's point group A5: 60 rotations with
     twofold axes along x, y and z and fivefold axes along (golden, 1, 0), (1, 0, golden) and (0, golden, 1) in x, y, z.
 
+    "octahedral" is that of the cube, Dragonfly's S4: 24 rotations with fourfold axes along x, y and z.
+
     Raises:
         UserError: The symmetry is unknown.
 
     Source: the icosians, Conway & Sloane, Sphere Packings, Lattices and Groups, Sect. 8.2.1; one of each pair q, -q.
     """
-    if symmetry not in SYMMETRIES:
-        raise UserError(f"symmetry={symmetry} is unknown; choose one of {', '.join(SYMMETRIES)}")
+    if symmetry not in POINT_GROUPS:
+        raise UserError(f"symmetry={symmetry} is unknown; choose one of {', '.join(POINT_GROUPS)}")
     identity = [(1.0, 0.0, 0.0, 0.0)]
     if symmetry == "none":
         return torch.tensor(identity, dtype=torch.float64)
     golden = (1 + sqrt(5)) / 2
     turns = [tuple(float(i == axis) for i in range(4)) for axis in (1, 2, 3)]
     turns += [(0.5, *(s / 2 for s in signs)) for signs in product((1, -1), repeat=3)]
-    for a, b, c in product((1, -1), repeat=3):
-        values = (a * golden / 2, b / 2, c / golden / 2, 0.0)
-        turns += [tuple(values[i] for i in order) for order in (*_EVEN, *_EVEN_TOO)]
+    if symmetry == "octahedral":
+        for axes in combinations(range(4), 2):
+            for signs in product((1, -1), repeat=2):
+                turns.append(tuple(signs[axes.index(i)] / sqrt(2) if i in axes else 0.0 for i in range(4)))
+    else:
+        for a, b, c in product((1, -1), repeat=3):
+            values = (a * golden / 2, b / 2, c / golden / 2, 0.0)
+            turns += [tuple(values[i] for i in order) for order in (*_EVEN, *_EVEN_TOO)]
     return torch.tensor(identity + [turn for turn in turns if _leads(turn)], dtype=torch.float64)
 
 
