@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from spi_lightning.apps.configuration.value_types import NAMES, TEXT, check_types
 from spi_lightning.console import Terminal
 from spi_lightning.data.scale.scale_free import ScaleFree
-from spi_lightning.data.transforms import HitInput, Preprocess
+from spi_lightning.data.transforms import Preprocess
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation.console_table import print_note
 from spi_lightning.io import PatternKeys, open_patterns
@@ -51,15 +51,16 @@ def export(cfg: DictConfig) -> None:
     check_types(cfg, "export", TYPES)
     trust(cfg.trust)
     task, _ = load_task(cfg.run, instantiate, pl.LightningModule)
-    size = _fitted(task.preprocess, cfg) if isinstance(task, HitClassification) else (USUAL_SIZE, USUAL_SIZE)
+    size = _fitted(task, cfg) if isinstance(task, HitClassification) else (USUAL_SIZE, USUAL_SIZE)
     graph, size, path = graph_of(task, cfg.decision.threshold), cfg.size or size, Path(cfg.path)
     write(graph, [int(length) for length in size], path)
     takes, gives = ", ".join(graph.inputs), ", ".join(graph.outputs)
     Terminal().print(f"{path}: {takes} (any number, {size[0]}, {size[1]}) -> {gives}", soft_wrap=True)
 
 
-def _fitted(preprocess: HitInput, cfg: DictConfig) -> tuple[int, int]:
-    """Set a preprocessing as wished, to a file if there is one; height and width of the patterns it then takes."""
+def _fitted(task: HitClassification, cfg: DictConfig) -> tuple[int, int]:
+    """Set the preprocessing of a task as wished, to a file if there is one; height and width of its patterns."""
+    preprocess = task.preprocess
     preprocess.adjust(cfg.preprocess)
     if isinstance(preprocess, Preprocess):
         if preprocess.beam_centre is not None and cfg.size is None:
@@ -72,6 +73,6 @@ def _fitted(preprocess: HitInput, cfg: DictConfig) -> tuple[int, int]:
     patterns = open_patterns(
         data["path"], data["keys"], data["mask_convention"], data["adu_per_photon"], True, (), data["geometry"]
     )
-    for note in preprocess.fit_to(patterns):
+    for note in task.fit_to(patterns):
         print_note(note)
     return patterns.shape[1], patterns.shape[2]

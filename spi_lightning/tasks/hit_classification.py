@@ -25,9 +25,11 @@ from spi_lightning.fields import (
     Batch,
     Kind,
 )
+from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.metrics import Descriptions, Domain, HitMetrics, PatternMean, Temperature, describe_patterns
 from spi_lightning.notes import Note
 
+from .informative_width import take_informative_width
 from .input_size import require_input
 from .optimisation import Interval, MakeOptimizer, MakeSchedule
 from .trained_task import TrainedTask
@@ -112,6 +114,28 @@ class HitClassification(TrainedTask):
         """Add the predictions of a batch."""
         self._evaluate(batch, "test")
 
+    def fit_to(self, patterns: PatternFile, hit_threshold: float = 5.0) -> list[Note]:
+        """Set a scale-free preprocessing to a file; notes on it. A trained network may choose the width of a speckle.
+
+        Args:
+            patterns: The file.
+            hit_threshold: Standard deviations above background from which a frame is a hit.
+        """
+        if not isinstance(self.preprocess, ScaleFree):
+            return []
+        notes = self.preprocess.fit_to(patterns, hit_threshold, self.device)
+        if not self.domain.known:
+            return notes
+        training = self.training
+        with torch.inference_mode():
+            changed = take_informative_width(self.preprocess, patterns, self._probability, self.device)
+        self.train(training)
+        return [*changed, *notes[1:]] if changed else notes
+
+    def _probability(self, batch: Batch) -> Tensor:
+        """Calibrated probability of a single hit, (B,), as in an evaluation."""
+        return self.eval().predict_step(batch)[PROBABILITY]
+
     def predict_step(self, batch: Batch, batch_idx: int = 0) -> Batch:
         """Predictions for each pattern of a batch, see answers_to."""
         return self.answers_to(self.preprocess(batch), batch[FRAME])
@@ -175,7 +199,7 @@ class HitClassification(TrainedTask):
         """Find scale or beam of a measured file for a preprocessing; simulated patterns have theirs in the middle."""
         measured = isinstance(self.trainer.datamodule, HitDataModule)  # type: ignore[attr-defined]
         if isinstance(self.preprocess, ScaleFree) and measured:
-            log_notes(self.preprocess.fit_to(patterns.file, device=self.device))
+            log_notes(self.fit_to(patterns.file))
         elif isinstance(self.preprocess, Preprocess) and measured:
             log_notes(follow_beam(self.preprocess, patterns.file, self.preprocess.beam_centre, device=self.device))
         elif isinstance(self.preprocess, Preprocess) and self.preprocess.beam_centre is not None:

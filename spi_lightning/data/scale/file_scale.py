@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.errors import UserError
@@ -44,6 +46,17 @@ def find_scale(
     hit_threshold: float = 5.0,
     device: torch.device | str = "cpu",
 ) -> tuple[FrameScale, list[Note]]:
+    """Scale of a file's frames and notes on it, see find_scale_and_hits."""
+    return find_scale_and_hits(patterns, speckle, beam_centre, hit_threshold, device)[:2]
+
+
+def find_scale_and_hits(
+    patterns: PatternFile,
+    speckle: float | None = None,
+    beam_centre: Sequence[float] | None = None,
+    hit_threshold: float = 5.0,
+    device: torch.device | str = "cpu",
+) -> tuple[FrameScale, list[Note], NDArray[np.int64]]:
     """Scale of a file's frames, with notes on what was found and what contradicts it; memory does not grow with N.
 
     Args:
@@ -52,6 +65,9 @@ def find_scale(
         beam_centre: Row and column of the beam, pixel, if known; None: as the file says, else from the hits.
         hit_threshold: Standard deviations above background from which a frame is a hit.
         device: Device of the computation.
+
+    Returns:
+        Scale, notes, and the numbers (n,) of the hits of the file that were looked at.
 
     Raises:
         UserError: A stated width or centre is impossible, or a frame cannot be read.
@@ -62,9 +78,9 @@ def find_scale(
     hits = find_file_hits(patterns, stated, hit_threshold, device)
     if speckle is not None and beam_centre is not None:
         known = FrameScale((float(beam_centre[0]), float(beam_centre[1])), float(speckle))
-        return replace(known, halo=hits.brightest_halo(known.beam_centre)), []
+        return replace(known, halo=hits.brightest_halo(known.beam_centre)), [], hits.frame
     if len(hits.frame) == 0:
-        return _without_hits(patterns, hits, speckle, stated)
+        return *_without_hits(patterns, hits, speckle, stated), hits.frame
     scale, notes = _with_centre(patterns, hits, stated)
     if halo := hits.brightest_halo(scale.beam_centre):
         hits = hits.above(halo, scale.beam_centre)
@@ -72,11 +88,11 @@ def find_scale(
             hits = find_file_hits(patterns, scale.beam_centre, hit_threshold, device, halo=halo)
         if len(hits.frame) == 0:
             unknown, notes = _without_hits(patterns, hits, speckle, scale.beam_centre)
-            return replace(unknown, halo=halo), notes
+            return replace(unknown, halo=halo), notes, hits.frame
         scale, notes = _with_centre(patterns, hits, stated)
     scale, more = _with_width(patterns, hits, replace(scale, halo=halo), speckle, device)
     notes += [*more, *halo_notes(scale), *misplaced(scale, stated)]
-    return scale, [summary(scale), *notes]
+    return scale, [summary(scale), *notes], hits.frame
 
 
 def find_centre(
@@ -187,11 +203,7 @@ def _without_hits(
 ) -> tuple[FrameScale, list[Note]]:
     line = f"none of {hits.frames} frames is a hit: all are answered as blank, with probability 0"
     remedy = "if there should be hits, check mask, gain (data.adu_per_photon) and hits.threshold"
-    scale = FrameScale(
-        stated or middle(patterns.shape[1:]),
-        speckle or SPECKLE_CELLS,
-        "stated" if stated else "middle",
-        "stated" if speckle else "unknown",
-        frames=hits.frames,
-    )
+    centre, width = stated or middle(patterns.shape[1:]), speckle or SPECKLE_CELLS
+    known = "stated" if stated else "middle", "stated" if speckle else "unknown"
+    scale = FrameScale(centre, width, *known, frames=hits.frames)
     return scale, [Note.warning(f"{line}; {remedy}", SCALE)]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from spi_lightning.data.transforms import HitInput
@@ -16,7 +18,7 @@ from spi_lightning.notes import Note
 from spi_lightning.physics.array import bin_pixels, cut_window
 from spi_lightning.physics.frames.frame_scale import CELLS, FrameScale
 
-from .file_scale import find_scale
+from .file_scale import find_scale_and_hits
 
 LEAST_SHARE: Final = 0.25  # of the area of a fractional cell that must be measured
 
@@ -36,6 +38,7 @@ class ScaleFree(HitInput):
         speckle: Width of a speckle, pixel, that the user states; None: that of a file's hits.
         beam_centre: Row and column of the beam, pixel, that the user states; None: as the file says, else by its hits.
         scale: Scale of the file whose patterns come; None for patterns that are canonical, as in training.
+        hits: Numbers (n,) of the frames of that file that the scale comes from.
     """
 
     adjustable = ("speckle", "beam_centre")
@@ -45,12 +48,14 @@ class ScaleFree(HitInput):
         self.speckle: float | None = None
         self.beam_centre: Sequence[float] | None = None
         self.scale: FrameScale | None = None
+        self.hits: NDArray[np.int64] = np.zeros(0, np.int64)
 
     def fit_to(
         self, patterns: PatternFile, hit_threshold: float = 5.0, device: torch.device | str = "cpu"
     ) -> list[Note]:
-        """Take the scale of a file, see find_scale, and return the notes on it."""
-        self.scale, notes = find_scale(patterns, self.speckle, self.beam_centre, hit_threshold, device)
+        """Take the scale of a file, see find_scale_and_hits, and return the notes on it."""
+        found = find_scale_and_hits(patterns, self.speckle, self.beam_centre, hit_threshold, device)
+        self.scale, notes, self.hits = found
         return notes
 
     def forward(self, batch: Batch) -> Tensor:

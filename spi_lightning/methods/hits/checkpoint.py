@@ -159,9 +159,7 @@ class CheckpointMethod:
             return LastValue(
                 lambda patterns: follow_beam(preprocess, patterns, *centres, self.hit_threshold, self.device)
             )
-        if not isinstance(preprocess, ScaleFree):
-            return LastValue(lambda patterns: [])
-        return LastValue(lambda patterns: preprocess.fit_to(patterns, self.hit_threshold, self.device))
+        return LastValue(lambda patterns: self.task.fit_to(patterns, self.hit_threshold))
 
     def answer(self, part: HitPart, listener: Listener) -> HitAnswer:
         """Answer every frame of a file, in order; the network computes while a thread reads and preprocesses on.

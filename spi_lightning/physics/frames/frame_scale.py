@@ -41,7 +41,7 @@ class FrameScale:
         beam_centre: Row and column where the beam meets the detector, pixel.
         speckle_width: Wavelength times distance over diameter of the usual particle and pixel edge, pixel.
         centre_from, width_from: How each was found: ``stated``, ``symmetry``, ``middle``; ``stated``, ``sphere fit``,
-            ``unknown``.
+            ``network`` (see tasks.informative_width), ``unknown``.
         centre_spread: Robust standard deviation of the centre over hits, pixel; None where it was not measured.
         width_spread: Robust standard deviation of the width over hits, relative; None where it was not measured.
         hits: Number of hits that were used.
