@@ -89,5 +89,5 @@ def test_arrays_and_files_are_predicted_in_python(run: Path) -> None:
     np.testing.assert_allclose(found, network.answer(patterns).probability, atol=1e-6)
     stated = load(run, device="cpu", speckle=9.1, beam_centre=CENTRE).answer(patterns)
     assert stated.scale.width_from == stated.scale.centre_from == "stated"
-    with pytest.raises(UserError, match=r"^bin=2: "):
+    with pytest.raises(UserError, match=r"bin=2\): this network has no such setting"):
         load(run, bin=2).predict(patterns)
