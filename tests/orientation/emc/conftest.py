@@ -31,7 +31,7 @@ class Experiment:
 
 
 def blobs(q: Tensor) -> Tensor:
-    """Intensity of Friedel symmetry and no other: pairs of Gaussians on a smooth ground; two pairs have a twofold axis."""
+    """Intensity of Friedel symmetry and no other: three pairs of Gaussians on a smooth ground; two have an axis."""
     total = 30 * torch.exp(-(q**2).sum(dim=-1) / 50) + 0.5
     for strength, centre in ((60.0, (1.0, 4.0, 3.0)), (35.0, (5.0, -2.0, 1.0)), (20.0, (0.0, 6.0, -4.0))):
         for sign in (1, -1):
