@@ -16,6 +16,7 @@ FILE_KEY: Final[Mapping[str, str]] = {
     "train": "",
     "classify": "data.path",
     "label": "data.path",
+    "tune": "data.path",
     "evaluate": "data.path",
     "phase": "data.path",
     "orient": "data.path",

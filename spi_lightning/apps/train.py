@@ -66,11 +66,20 @@ def train(cfg: DictConfig) -> float:
 
     Raises:
         UserError: A mistake in settings, files or checkpoints.
-
-    A task keeps the numbers of its last validation and test in ``results`` and names those to print in ``displayed``.
     """
     trust(cfg.trust)
-    words, cfg = all_words(command_words() or [], cfg.resume), resumed_settings(cfg)
+    return fit(resumed_settings(cfg), all_words(command_words() or [], cfg.resume))
+
+
+def fit(cfg: DictConfig, words: Sequence[str]) -> float:
+    """Train by settings, those of a resumed run in the place of the command's; see train.
+
+    A task keeps the numbers of its last validation and test in ``results`` and names those to print in ``displayed``.
+
+    Args:
+        cfg: Settings of the training.
+        words: Overrides that the run folder records.
+    """
     resolve_length(cfg, words)
     weights, resumed = starting_weights(cfg, words), ResumedRun.of(cfg.resume)
     require_fit(cast(Mapping[str, Any], cfg), choice_of)

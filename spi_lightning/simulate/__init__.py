@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from spi_lightning.simulate.canonical.experiment import CanonicalGeometry
     from spi_lightning.simulate.canonical.hits import CanonicalHitSimulator
     from spi_lightning.simulate.canonical.light import BackgroundRecipe
+    from spi_lightning.simulate.canonical.like_file import LikeFileSimulator
+    from spi_lightning.simulate.canonical.mixture import LabelledFrames, Mixture
     from spi_lightning.simulate.macromolecules.diffraction import MacromoleculeDiffractionSimulator
     from spi_lightning.simulate.macromolecules.ewald_transform import EwaldTransform, Experiment
     from spi_lightning.simulate.macromolecules.macromolecule import MacromoleculeSimulator, Projection
@@ -39,11 +41,14 @@ __all__ = [
     "Experiment",
     "GeometryRecipe",
     "HitSimulator",
+    "LabelledFrames",
+    "LikeFileSimulator",
     "LiteralHitSimulator",
     "Lumps",
     "MacromoleculeDiffractionSimulator",
     "MacromoleculeSimulator",
     "Measurement",
+    "Mixture",
     "Optics",
     "ParticleRecipe",
     "PhaseRecipe",

@@ -1,7 +1,7 @@
 """Random draws: ranges, log-normal spreads, choices and directions."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, TypeVar, dataclass_transform, get_args, get_type_hints
 
@@ -55,6 +55,19 @@ def log_uniform(bounds: Range, size: tuple[int, ...], generator: torch.Generator
     """Draws whose logarithm is uniform between the (positive) bounds, float32 of ``size``."""
     low, high = (math.log(bound) for bound in bounds)
     return (low + (high - low) * torch.rand(size, generator=generator)).exp()
+
+
+def log_quantiles(quantiles: Sequence[float], size: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Draws of the distribution with such (positive, rising) quantiles at equal distances of probability.
+
+    Between neighbours the logarithm is uniform, so that two quantiles are a log-uniform range.
+    """
+    if len(quantiles) == 2:
+        return log_uniform((quantiles[0], quantiles[1]), size, generator)
+    position = torch.rand(size, generator=generator) * (len(quantiles) - 1)
+    value = torch.tensor([math.log(one) for one in quantiles])
+    below = position.long().clamp_max(len(quantiles) - 2)
+    return torch.lerp(value[below], value[below + 1], position - below).exp()
 
 
 def log_normal(median: float, sigma: float, size: tuple[int, ...], generator: torch.Generator) -> Tensor:

@@ -80,9 +80,9 @@ def leave_out_unused(cfg: DictConfig) -> None:
 
     Of an evaluation, the settings of other kinds of data than its own go as well.
 
-    A command that has no data, such as apps.simulate, reads its parts itself and keeps them.
+    A command without a task or methods, such as apps.simulate, reads its parts itself and keeps them.
     """
-    if "data" not in cfg:
+    if "data" not in cfg or not {"task", "methods"} & set(cfg):
         return
     plain = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
     unused = unused_parts(plain, PARTS)

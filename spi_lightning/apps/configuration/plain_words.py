@@ -1,6 +1,7 @@
 """Words of a command line made overrides of Hydra: bare file names, short words, names and recipes in quotes."""
 
 import glob
+import os
 import re
 from collections.abc import Sequence, Set
 from pathlib import Path
@@ -45,7 +46,11 @@ def command_line(command: str, words: Sequence[str], file_key: str) -> list[str]
     sweep = any(word in ("-m", "--multirun") for word in words)
     if sweep and any(word in ("-c", "--cfg", "-i", "--info") for word in words):
         raise UserError(f"-m has no settings of one job; spi {command} without -m prints them, or spi config {command}")
-    short = {"method": "methods", "out": OUT.get(command, "hydra.sweep.dir" if sweep else "hydra.run.dir")}
+    short = {
+        "method": "methods",
+        "like": "data.path",
+        "out": OUT.get(command, "hydra.sweep.dir" if sweep else "hydra.run.dir"),
+    }
     files, others = [], []
     for before, word in zip(("", *words), words, strict=False):
         key, equals, value = word.partition("=")
@@ -56,7 +61,7 @@ def command_line(command: str, words: Sequence[str], file_key: str) -> list[str]
         elif word.startswith("-") and key not in FLAGS | WITH_VALUE:
             raise UserError(f"{word} is no option; write KEY=VALUE; spi {command} --help lists the keys")
         else:
-            others.append(f"{short.get(key, key)}={value}" if equals else word)
+            others.append(choice_of_file(f"{short.get(key, key)}={value}") if equals else word)
     if files and not file_key:
         data = "" if any(word.startswith(("data=", "experiment=")) for word in words) else "data=hits "
         example = f"{data}data.path={files[0]}"
@@ -66,6 +71,15 @@ def command_line(command: str, words: Sequence[str], file_key: str) -> list[str]
         others.insert(0, "data=one_scan")
     named = ",".join(map(quoted, files))
     return quote_names([*others, *([f"{file_key}=[{named}]" if files[1:] else f"{file_key}={named}"] if files else [])])
+
+
+def choice_of_file(word: str) -> str:
+    """A word such as ``simulate=mine/tuned.yaml``, a file instead of a name in conf/simulate/, as Hydra takes it."""
+    key, _, value = word.partition("=")
+    group = key.partition("@")[0]
+    if not value.endswith(".yaml") or not (CONF / group).is_dir() or not Path(value).is_file():
+        return word
+    return f"{key}={os.path.relpath(Path(value).with_suffix(''), CONF / group)}"
 
 
 def word_of_a_scan(words: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ _LEAST_SQUARE: Final = 6  # binned pixels, edge
 _SPECKLES: Final = (12, 6, 3)  # edges of the squares around the beam in which hits are looked for
 MOST_HITS: Final = 192
 ENOUGH_HITS: Final = 24
-_MOST_BYTES: Final = 2 << 30  # of photons, after which enough hits end the search
+MOST_BYTES: Final = 2 << 30  # of photons, after which enough hits end the search
 _PIECE: Final = 32  # frames, neighbours in the file, that are looked at together
 AT_ONCE: Final = 8 << 20  # bytes of photons
 
@@ -84,7 +84,7 @@ def find_file_hits(
     """
     frames, photons, masks, levels, taken, looked = [], [], [], [], 0, 0
     frame_bytes, bin = 4 * math.prod(patterns.shape[1:]), coarse_bin(patterns.shape[1:])
-    for frame in _pieces(patterns):
+    for frame in pieces(patterns):
         whole, keep = read_frames(patterns, frame, device)
         binned, measured = bin_to(whole, keep, bin)
         centre = binned_place(torch.tensor(stated or middle(patterns.shape[1:])), bin)
@@ -98,13 +98,13 @@ def find_file_hits(
         masks.append(measured if measured.ndim == 2 else measured[chosen])
         levels.append(level[chosen] / bin**2)
         taken, looked = taken + len(chosen), looked + len(frame)
-        if taken >= most or (taken >= enough and looked * frame_bytes > _MOST_BYTES):
+        if taken >= most or (taken >= enough and looked * frame_bytes > MOST_BYTES):
             break
     mask = masks[0] if masks[0].ndim == 2 else torch.cat(masks)
     return FileHits(np.concatenate(frames), torch.cat(photons), mask, torch.cat(levels), bin, looked)
 
 
-def _pieces(patterns: PatternFile) -> Iterator[NDArray[np.int64]]:
+def pieces(patterns: PatternFile) -> Iterator[NDArray[np.int64]]:
     """Frame numbers of neighbours, the pieces spread over the file: first, middle, quarters, and so on."""
     count = len(patterns)
     step = max(1, min(_PIECE, AT_ONCE // (4 * math.prod(patterns.shape[1:]))))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 import torch
@@ -15,12 +14,10 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import MASK, PHOTONS, Batch
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.notes import Note
-from spi_lightning.physics.array import bin_pixels, cut_window
+from spi_lightning.physics.frames.canonical import canonical
 from spi_lightning.physics.frames.frame_scale import CELLS, FrameScale
 
 from .file_scale import find_scale_and_hits
-
-LEAST_SHARE: Final = 0.25  # of the area of a fractional cell that must be measured
 
 
 class ScaleFree(HitInput):
@@ -76,46 +73,3 @@ class ScaleFree(HitInput):
         else:
             cells, mask = canonical(photons, mask, self.scale)
         return self.with_mask(cells.log1p(), mask)
-
-
-def canonical(photons: Tensor, mask: Tensor, scale: FrameScale) -> tuple[Tensor, Tensor]:
-    """Photons in 64 x 64 cells around the beam, scaled to full cells, and which were measured.
-
-    Args:
-        photons: (B, 1, H, W) counts.
-        mask: (B, 1, H, W) or (1, 1, H, W) bool, True = measured.
-        scale: Scale of the frames.
-
-    Returns:
-        (B, 1, 64, 64) photons, and mask, (B, 1, 64, 64) or (1, 1, 64, 64) bool.
-    """
-    if scale.bin is not None:
-        start = [round(at + 0.5 - scale.bin * CELLS / 2) for at in scale.beam_centre]
-        edges = (scale.bin * CELLS, scale.bin * CELLS)
-        return bin_pixels(cut_window(photons, start, edges), cut_window(mask, start, edges), scale.bin)
-    reach = int(scale.cell * CELLS / 2) + 2
-    start = [int(at) - reach for at in scale.beam_centre]
-    photons, mask = (cut_window(image, start, (2 * reach, 2 * reach)) for image in (photons, mask))
-    rows, columns = (
-        cell_shares(at - first, scale.cell, 2 * reach).to(photons)
-        for at, first in zip(scale.beam_centre, start, strict=True)
-    )
-    cells = rows @ torch.where(mask, photons, 0.0) @ columns.T
-    share = (rows @ mask.to(photons.dtype) @ columns.T) / scale.cell**2
-    measured = share >= LEAST_SHARE
-    return torch.where(measured, cells / share.clamp_min(LEAST_SHARE), 0.0), measured
-
-
-def cell_shares(centre: float, cell: float, pixels: int) -> Tensor:
-    """Share of each pixel that lies in each cell along one axis, (64, pixels) float64.
-
-    Args:
-        centre: Position of the beam, pixel, where the middle of the first pixel is 0; it is the edge of two cells.
-        cell: Edge of a cell, pixel.
-        pixels: Number of pixels along the axis.
-    """
-    edges = centre + cell * (torch.arange(CELLS + 1, dtype=torch.float64) - CELLS / 2)
-    pixel = torch.arange(pixels, dtype=torch.float64)
-    low = torch.maximum(edges[:-1, None], pixel - 0.5)
-    high = torch.minimum(edges[1:, None], pixel + 0.5)
-    return (high - low).clamp_min(0)

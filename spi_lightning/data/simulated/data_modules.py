@@ -25,8 +25,16 @@ from .set_files import PatternSimulator
 class SimulatedHitDataModule(SimulatedBatches):
     """Simulated patterns with exact labels; see SimulatedBatches for the arguments, HitDataset for a batch.
 
-    ``simulator`` is a set_files.PatternSimulator that draws photons, mask and the labels.
+    ``simulator`` is a set_files.PatternSimulator that draws photons, mask and the labels; one with ``of_part`` says
+    what the patterns of each split are.
     """
+
+    def simulator_of(self, split: str) -> PatternSimulator:
+        """The simulator of a split."""
+        chosen: PatternSimulator = (
+            self.simulator.of_part(split) if hasattr(self.simulator, "of_part") else self.simulator
+        )
+        return chosen
 
     def stored(self, path: Path) -> HitDataset:
         """The patterns of a CXI file."""

@@ -48,6 +48,7 @@ class CanonicalGeometry:
         beam_error: Standard deviation of the error of the beam position, cells.
         gross, gross_error: Share of beam positions with a larger error, and its standard deviation, cells.
         pixel_size: Edge of a cell, m, to which the distance is fitted.
+        beam: Row and column of the beam without errors, cells; None: the middle, or half a pixel off it.
     """
 
     photon_energy: Range = (200.0, 12000.0)
@@ -63,6 +64,7 @@ class CanonicalGeometry:
     gross: float = 0.04
     gross_error: float = 2.5
     pixel_size: float = 1e-3
+    beam: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if not self.speckle > 0:
@@ -77,8 +79,10 @@ class CanonicalGeometry:
         spread = torch.where(chance(self.outliers, (count,), generator), self.outlier_error, self.scale_error)
         width = width * (spread * torch.randn(count, generator=generator)).exp()
         distance = width * diameter * self.pixel_size / wavelength
-        middle = (torch.tensor(shape, dtype=torch.float32) - 1) / 2
-        centre = middle + self._beam_offset(count, pixel, generator)
+        offset = self._beam_offset(count, pixel, generator)
+        centre = (torch.tensor(shape, dtype=torch.float32) - 1) / 2 + offset
+        if self.beam is not None:
+            centre = torch.tensor(self.beam, dtype=torch.float32).repeat(count, 1)
         size = torch.full((count,), self.pixel_size)
         geometry = Geometry(wavelength_from_energy(1.0) / wavelength, distance, size, centre)
         return Experiments(geometry, diameter, width, pixel)

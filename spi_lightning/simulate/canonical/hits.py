@@ -1,6 +1,6 @@
 """Simulator of hits of any experiment in the canonical frame, for classifiers that serve every detector."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 
 import torch
@@ -11,7 +11,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import Kind
 from spi_lightning.physics.photons import photons_per_fluence
 from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
-from spi_lightning.simulate.draws import Range, chance, log_uniform, recipe, uniform
+from spi_lightning.simulate.draws import Range, chance, log_quantiles, recipe, uniform
 from spi_lightning.simulate.hits import block_labels, block_seed_of, first_particle
 from spi_lightning.simulate.projection import BODIES
 from spi_lightning.simulate.scattering import Particles, amplitudes
@@ -31,7 +31,7 @@ class CanonicalHitSimulator:
         scene: Distribution of scenes, with lengths in diameters of the usual particle.
         shape: Height and width of the frame, cells.
         block_size: Number of patterns per block.
-        photons: Range of the photons scattered into the measured cells, log-uniform.
+        photons: Photons scattered into the measured cells: their range, log-uniform; or quantiles of equal distance.
         blanks: Share of frames in which nothing was hit.
         apparent: Diameter of the sphere fitted to patterns of a body, median over orientations, over that of its
             volume, where not 1: the width of the speckle is estimated by that fit, or by one that errs less.
@@ -42,7 +42,7 @@ class CanonicalHitSimulator:
     shape: tuple[int, int] = (64, 64)
     block_size: int = 256
     geometry: CanonicalGeometry = field(default_factory=CanonicalGeometry)
-    photons: Range = (50.0, 1e6)
+    photons: Range | Sequence[float] = (50.0, 1e6)
     blanks: float = 0.02
     apparent: Mapping[str, float] = field(default_factory=dict)
     detector: DetectorRecipe = field(default_factory=DetectorRecipe)
@@ -81,7 +81,7 @@ class CanonicalHitSimulator:
             particles, geometry, self.shape, self.samples, self.curvature_order, bodies, bounded=True
         )
         unit = photons_per_fluence(electrons.real.square() + electrons.imag.square(), geometry.solid_angle)
-        wanted = log_uniform(self.photons, (self.block_size,), generator)
+        wanted = log_quantiles(self.photons, (self.block_size,), generator)
         fluence = wanted / (unit * share).sum((1, 2)).clamp_min(_LEAST_SHARE * unit.sum((1, 2)))
         signal = unit * fluence[:, None, None]
         blank = chance(self.blanks, (self.block_size,), generator)

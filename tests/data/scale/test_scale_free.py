@@ -2,10 +2,10 @@ import pytest
 import torch
 
 from spi_lightning.data import ScaleFree
-from spi_lightning.data.scale.scale_free import canonical, cell_shares
 from spi_lightning.errors import UserError
 from spi_lightning.fields import MASK, PHOTONS
 from spi_lightning.physics.array import bin_pixels
+from spi_lightning.physics.frames.canonical import canonical, cell_shares
 from spi_lightning.physics.frames.frame_scale import FrameScale
 from spi_lightning.physics.frames.sphere_fit import sphere_amplitude
 
