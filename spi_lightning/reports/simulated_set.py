@@ -118,12 +118,12 @@ def _kinds(patterns: PatternFile, count: int) -> Figure:
     """Some patterns of each kind, single hits first."""
     kind, usable = patterns.labels[KIND], patterns.labels[IS_SINGLE_HIT] == 1
     frames = pick_examples(kind, count)
-    totals = patterns.read(frames).sum(axis=(1, 2))
+    totals = patterns.read_stored(frames).sum(axis=(1, 2))
     captions = [
         Caption(f"{Kind(kind[frame]).name.lower()}, {total:,.0f} photons", SINGLE if usable[frame] else OTHER)
         for frame, total in zip(frames, totals, strict=True)
     ]
-    return gallery_figure(collect_gallery(patterns, {"examples": frames}), list(frames), captions)
+    return gallery_figure(collect_gallery(patterns, {"examples": frames}, whole=False), list(frames), captions)
 
 
 def _particles(particles: VolumeDataset, count: int) -> Figure:

@@ -82,8 +82,9 @@ RUN_PARTS: Final = (
         io__scans__bragg_scan="ScanKeys",
         io__structures__structure="StructureOptions",
         simulate="BackgroundRecipe BadPixels Brightness CanonicalGeometry CanonicalHitSimulator CountingRecipe"
-        " DetectorRecipe Experiment GeometryRecipe HitSimulator LiteralHitSimulator Lumps"
-        " MacromoleculeDiffractionSimulator MacromoleculeSimulator Measurement Optics ParticleRecipe Projection"
+        " DetectorRecipe Experiment GeometryRecipe HitSimulator LabelledFrames LikeFileSimulator LiteralHitSimulator"
+        " Lumps MacromoleculeDiffractionSimulator MacromoleculeSimulator Measurement Mixture Optics ParticleRecipe"
+        " Projection"
         " SceneRecipe Superellipsoid",
         simulate__particles__crystals="CrystalRecipe DislocationRecipe",
         simulate__particles__phase_field="PhaseRecipe",

@@ -35,7 +35,7 @@ def test_patterns_like_a_file_are_on_its_detector(frames: Path, tmp_path: Path) 
     assert like.shape == (12, 110, 120)
     assert np.asarray(like.geometry["beam_centre"])[0] == pytest.approx(CENTRE, abs=0.5)
     assert {path.name for path in tmp_path.iterdir()} >= {"like.cxi", "like.yaml", "like.html", "like.png"}
-    again = [f"simulate={tmp_path / 'like.yaml'}", "patterns=4", f"out={tmp_path / 'cells.cxi'}", "examples=0"]
+    again = [f"simulate={tmp_path / 'like.yaml'}", "patterns=4", f"out={tmp_path / 'cells.cxi'}"]
     assert status("simulate", *again) == 0
     assert open_patterns(tmp_path / "cells.cxi").shape == (4, 64, 64)
 

@@ -36,7 +36,10 @@ class Caption:
 
 
 def collect_gallery(
-    patterns: PatternFile, choices: dict[str, NDArray[np.int64]], beam_centre: NDArray[np.float32] | None = None
+    patterns: PatternFile,
+    choices: dict[str, NDArray[np.int64]],
+    beam_centre: NDArray[np.float32] | None = None,
+    whole: bool = True,
 ) -> Gallery:
     """Read the chosen frames once, binned so that no edge exceeds 256 pixels.
 
@@ -44,7 +47,9 @@ def collect_gallery(
         patterns: File of the frames.
         choices: Title -> (n,) indices of the frames.
         beam_centre: (N, 2) row, column in pixels of the file; None: those of the file, if there are any.
+        whole: Whether photons must be whole numbers; those of a canonical frame need not.
     """
+    read = patterns.read if whole else patterns.read_stored
     frame = np.unique(np.concatenate(list(choices.values()))) if choices else np.empty(0, dtype=np.int64)
     shared = None if patterns.masks_differ else patterns.shared_mask
     size = -(-max(patterns.shape[1:]) // _LARGEST_EDGE)
@@ -53,7 +58,7 @@ def collect_gallery(
     return Gallery(
         choices=choices,
         frame=frame,
-        photons=np.concatenate([_bin(patterns.read(piece), size).astype(np.float32) for piece in pieces]),
+        photons=np.concatenate([_bin(read(piece), size).astype(np.float32) for piece in pieces]),
         mask=np.concatenate([_bin(patterns.read_mask(piece), size) > 0 for piece in pieces])
         if shared is None
         else _bin(shared[None], size)[0] > 0,
