@@ -40,7 +40,7 @@ from spi_lightning.files import remove_stale_parts, write_json
 from spi_lightning.mistakes import stopped_with
 from spi_lightning.reports import write_training_figures
 from spi_lightning.reports.training import print_numbers
-from spi_lightning.tasks.checkpoint import load_weights, read_start
+from spi_lightning.tasks.checkpoint import load_weights, member_of, read_start
 from spi_lightning.tasks.checkpoint_files import BEST, LAST, run_of
 from spi_lightning.tasks.fitting import require_fit
 from spi_lightning.tasks.registry import trust
@@ -83,7 +83,7 @@ def fit(cfg: DictConfig, words: Sequence[str]) -> float:
     resolve_length(cfg, words)
     weights, resumed = starting_weights(cfg, words), ResumedRun.of(cfg.resume)
     require_fit(cast(Mapping[str, Any], cfg), choice_of)
-    check_types(cfg, "train", {"resume": TEXT, "checkpoint": TEXT})
+    check_types(cfg, "train", {"resume": TEXT, "checkpoint": TEXT, "member": int | None})
     for note in notes_on_replaced_choices() if not launched() else ():
         print_note(note)
     folder, loggers, config = Path(cfg.folder), cast(list[Logger], []), recorded(cfg)
@@ -224,6 +224,8 @@ def starting_weights(cfg: DictConfig, words: Sequence[str] = ()) -> dict[str, An
     keys = ("preprocess.bin", "preprocess.crop", "preprocess.beam_centre")
     own = {key: OmegaConf.select(cfg, key) for key in keys if key in names}
     stored, weights = read_start(cfg.checkpoint, target, getattr(get_class(target), "starts_from", (target,)))
+    if cfg.get("member") is not None:
+        stored, weights = member_of(stored, weights, cfg.member)
     for group in ("network", "preprocess"):
         if group in stored:
             OmegaConf.update(cfg, group, stored[group], merge=False, force_add=True)

@@ -148,6 +148,29 @@ def read_start(path: str, target: str, begins_with: Collection[str]) -> tuple[di
     return stored, checkpoint["state_dict"]
 
 
+def member_of(settings: dict[str, Any], weights: dict[str, Any], number: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Settings and weights of a task whose network is one member of an ensemble; unchanged where it is none.
+
+    Args:
+        settings: Settings of a task, whose ``network`` may have ``members``.
+        weights: Its weights by their names.
+        number: Number of the member, from 0.
+
+    Raises:
+        UserError: The ensemble has no such member.
+    """
+    network = settings.get("network")
+    members = network.get("members") if isinstance(network, dict) else None
+    if not members:
+        return settings, weights
+    if not 0 <= number < len(members):
+        raise UserError(f"member={number}: the ensemble has networks 0 to {len(members) - 1}")
+    chosen, every = f"network.members.{number}.", "network.members."
+    own = {f"network.{name.removeprefix(chosen)}": value for name, value in weights.items() if name.startswith(chosen)}
+    rest = {name: value for name, value in weights.items() if not name.startswith(every)}
+    return {**settings, "network": members[number]}, {**rest, **own}
+
+
 def load_weights(module: nn.Module, weights: dict[str, Any], mistake: str) -> None:
     """Load weights into a module; UserError with ``mistake`` and the first difference if they do not match."""
     try:

@@ -37,7 +37,7 @@ def test_patterns_like_a_file_are_on_its_detector(frames: Path, tmp_path: Path) 
     assert {path.name for path in tmp_path.iterdir()} >= {"like.cxi", "like.yaml", "like.html", "like.png"}
     again = [f"simulate={tmp_path / 'like.yaml'}", "patterns=4", f"out={tmp_path / 'cells.cxi'}"]
     assert status("simulate", *again) == 0
-    assert open_patterns(tmp_path / "cells.cxi").shape == (4, 64, 64)
+    assert open_patterns(tmp_path / "cells.cxi", check=False).shape == (4, 64, 64)
 
 
 def test_a_tuned_run_is_a_run_as_any_other(frames: Path, tmp_path: Path) -> None:

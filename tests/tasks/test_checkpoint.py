@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
 from spi_lightning.tasks import HitClassification, find_checkpoint, load_task, read_checkpoint
+from spi_lightning.tasks.checkpoint import member_of
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -122,3 +123,13 @@ def test_weights_that_hold_no_plain_numbers_are_refused(tmp_path: Path, change: 
     torch.save(checkpoint | {"state_dict": {**weights, name: change(weights[name])}}, path)
     with pytest.raises(UserError, match=f"its weights {name} are sparse, quantised or absent"):
         read_checkpoint(path)
+
+
+def test_one_network_of_an_ensemble_is_taken_with_its_weights() -> None:
+    settings = {"_target_": "x", "network": {"_target_": "Ensemble", "members": [{"depth": 1}, {"depth": 2}]}}
+    weights = {"network.members.0.a": 1, "network.members.1.a": 2, "network.members.10.a": 3, "temperature": 4}
+    chosen, own = member_of(settings, weights, 1)
+    assert chosen == {"_target_": "x", "network": {"depth": 2}} and own == {"network.a": 2, "temperature": 4}
+    assert member_of({"network": {"depth": 1}}, weights, 0) == ({"network": {"depth": 1}}, weights)
+    with pytest.raises(UserError, match="member=2: the ensemble has networks 0 to 1"):
+        member_of(settings, weights, 2)
