@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -11,13 +11,11 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from scipy.stats import ks_2samp
 from torch import Tensor
 
-from spi_lightning import fields
+from spi_lightning.data.survey.sample import HitSample, compared, distance, samples
 from spi_lightning.data.survey.survey import Survey
-from spi_lightning.physics.frames.frame_scale import CELLS, SPECKLE_CELLS, speckle_widths
-from spi_lightning.physics.frames.sphere_fit import radial_profile
+from spi_lightning.physics.frames.frame_scale import SPECKLE_CELLS
 from spi_lightning.results.hit_pictures import Gallery
 from spi_lightning.simulate.canonical.file_parts import RING
 
@@ -28,53 +26,6 @@ from .style import OTHER, SINGLE, as_svg, figure
 
 _PAIRS: Final = 14
 _DIFFERS: Final = 0.3  # Kolmogorov-Smirnov distance from which two distributions are called different
-_CENTRE: Final = torch.tensor([(CELLS - 1) / 2, (CELLS - 1) / 2])
-
-
-@dataclass(frozen=True)
-class HitSample:
-    """Hits in the canonical frame, measured or simulated, and what is compared of them.
-
-    Attributes:
-        cells: (n, 64, 64) photons of full cells.
-        mask: (n, 64, 64) bool, True = measured.
-        photons: (n,) photons in the measured cells.
-        profile: (n, R) photons per cell at R distances from the beam, cells.
-        size: (m,) diameters of fitted spheres over that of the usual particle, of the hits that show rings.
-    """
-
-    cells: Tensor
-    mask: Tensor
-    photons: NDArray[np.float64]
-    profile: NDArray[np.float64]
-    size: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, cells: Tensor, mask: Tensor, background: float) -> HitSample:
-        """Sample of hits (n, 64, 64) over a background, photons per cell."""
-        width, quality = speckle_widths(cells, mask, _CENTRE, background)
-        profile, pixels = radial_profile(cells * mask, mask, _CENTRE, CELLS // 2)
-        known = (quality > 0) & width.isfinite()
-        return cls(
-            cells,
-            mask,
-            (cells * mask).sum((1, 2)).double().numpy(),
-            torch.where(pixels > 0, profile, torch.nan).double().numpy(),
-            (SPECKLE_CELLS / width[known]).double().numpy(),
-        )
-
-
-def samples(survey: Survey, simulated: dict[str, Tensor]) -> tuple[HitSample, HitSample]:
-    """Measured and simulated hits; blank frames of the simulation are left out.
-
-    Args:
-        survey: What the file is like.
-        simulated: Block of a simulator of the canonical frame.
-    """
-    hit = simulated[fields.PHOTON_COUNT] > 0
-    background = survey.level[-1] * survey.scale.cell**2
-    cells, mask = simulated[fields.PHOTONS][hit].cpu(), simulated[fields.MASK][hit].cpu()
-    return HitSample.of(survey.cells, survey.cells_mask, background), HitSample.of(cells, mask, background)
 
 
 def likeness_sections(survey: Survey, measured: HitSample, simulated: HitSample) -> list[Section]:
@@ -87,7 +38,7 @@ def likeness_sections(survey: Survey, measured: HitSample, simulated: HitSample)
 
 def verdict(measured: HitSample, simulated: HitSample) -> str:
     """Whether the simulation resembles the file, in one sentence that names what does not."""
-    far = [name for name, one, other in _compared(measured, simulated) if _distance(one, other) > _DIFFERS]
+    far = [name for name, one, other in compared(measured, simulated) if distance(one, other) > _DIFFERS]
     if not far:
         return "Photons, sizes and fall-off of the simulated hits are like those of the measured ones."
     return f"The simulated hits differ from the measured ones in {' and '.join(far)}: edit the recipe."
@@ -200,46 +151,18 @@ def _histogram(one: NDArray[np.float64], other: NDArray[np.float64], label: str,
     return picture
 
 
-def _compared(measured: HitSample, simulated: HitSample) -> list[tuple[str, NDArray[np.float64], NDArray[np.float64]]]:
-    return [
-        ("photons", measured.photons, simulated.photons),
-        ("sizes", measured.size, simulated.size),
-        ("the fall-off from the beam", _fall(measured), _fall(simulated)),
-    ]
-
-
 def _number(value: float) -> str:
     """Three digits, whole numbers from 100."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _fall(sample: HitSample) -> NDArray[np.float64]:
-    """Photons per cell between one and two speckles from the beam over those between two and four, of each hit."""
-    step = int(SPECKLE_CELLS)
-    inner, outer = (_mean(sample.profile[:, a:b]) for a, b in ((step, 2 * step), (2 * step, 4 * step)))
-    ratio = (inner + 1e-3) / (outer + 1e-3)
-    return ratio[np.isfinite(ratio)]
-
-
-def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean of each row without what is NaN; NaN for a row without numbers."""
-    known = np.isfinite(values)
-    mean: NDArray[np.float64] = np.where(known, values, 0.0).sum(1) / np.where(known.any(1), known.sum(1), np.nan)
-    return mean
-
-
-def _distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Kolmogorov-Smirnov distance, 0 to 1; 0 where either has no value."""
-    return float(ks_2samp(one, other).statistic) if len(one) and len(other) else 0.0
-
-
 def _table(measured: HitSample, simulated: HitSample) -> Table:
     rows = []
-    for name, one, other in _compared(measured, simulated):
+    for name, one, other in compared(measured, simulated):
         ranges = [
             " – ".join(_number(v) for v in np.quantile(x, (0.1, 0.5, 0.9))) if len(x) else "none" for x in (one, other)
         ]
-        rows.append((name, *ranges, f"{_distance(one, other):.2f}"))
+        rows.append((name, *ranges, f"{distance(one, other):.2f}"))
     head = ("of hits", "measured", "simulated", "distance")
     words = (
         "10, 50 and 90 %. Distance of Kolmogorov and Smirnov: 0 alike, 1 apart. Fall-off: 1 to 2 over 2 to 4 speckles."

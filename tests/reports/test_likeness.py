@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from spi_lightning.data.survey.sample import HitSample
 from spi_lightning.data.survey.survey import Survey
 from spi_lightning.fields import MASK, PHOTON_COUNT, PHOTONS
-from spi_lightning.reports.likeness import HitSample, verdict, write_likeness_page
+from spi_lightning.reports.likeness import verdict, write_likeness_page
 from spi_lightning.reports.tuning import change_lines, write_tuning_page
 from tests.data.survey.test_survey import found  # noqa: F401  fixture
 
