@@ -10,6 +10,7 @@ from spi_lightning.apps.configuration.value_types import NAMES, TEXT, check_type
 from spi_lightning.console import Terminal
 from spi_lightning.errors import UserError, whole_number
 from spi_lightning.io import PatternKeys, open_patterns
+from spi_lightning.io.contents import gain_notes
 from spi_lightning.io.scans.rocking_evidence import rocking_evidence
 from spi_lightning.reports.contents import print_contents, write_frames
 from spi_lightning.settings import field_types
@@ -40,6 +41,7 @@ def describe(cfg: DictConfig) -> None:
     if cfg.reader is not None:
         keys = PatternKeys(**{**vars(keys), "reader": _function(cfg.reader)})
     file = open_patterns(data["path"], keys, data["mask_convention"], gain, False, (), data["geometry"])
+    file.notes += gain_notes(file, gain)
     print_contents(file, frames, gain, counted=cfg.per_frame is not None)
     if 1 < len(file) <= _LONGEST_SCAN and (evidence := rocking_evidence(file)):
         Terminal(width=110).print(f"looks like a rocking scan ({evidence}): spi phase takes it in 3D", soft_wrap=True)

@@ -9,13 +9,18 @@ import torch
 from numpy.typing import NDArray
 
 from spi_lightning.fields import DISTANCE, PHOTON_ENERGY, PIXEL_SIZE
+from spi_lightning.notes import Note
 from spi_lightning.physics.constants import wavelength_from_energy
-from spi_lightning.physics.frames.adu import Gain, estimate_gain, fano_factor
+from spi_lightning.physics.frames.adu import Gain, estimate_gain, fano_factor, shown_gain
 
+from .patterns.assembly import sample_indices
 from .patterns.pattern_file import PatternFile
 
 AT_ONCE: Final = 32
 OCTAVES: Final = 34  # 0, 1, 2-3, 4-7, ... up to the largest int32
+_FEW: Final = 8  # frames in which a gain is looked for
+_PIXELS: Final = 1 << 24  # of all of them, at most
+_ALIKE: Final = 1.33  # ratio of a stated gain and that of the values from which they differ
 _COUNTS: Final = 0.99  # share of pixels that look like counts in a file that holds some
 
 
@@ -95,6 +100,31 @@ class StoredValues:
     def gain(self) -> Gain:
         """Detector units of one photon; UserError where no peak of single photons stands out."""
         return estimate_gain(self.values, self.mask)
+
+
+def gain_notes(file: PatternFile, stated: float | None) -> list[Note]:
+    """Note on a stated gain that the values of a few frames contradict, or on a step that all counts are multiples of.
+
+    Args:
+        file: Pattern file.
+        stated: Gain that the user states, units of one photon; None: the values are taken for photons.
+    """
+    few = max(1, min(_FEW, _PIXELS // (file.shape[1] * file.shape[2])))
+    index = sample_indices(len(file), few)
+    found = shown_gain(torch.from_numpy(file.read_stored(index)), torch.from_numpy(np.array(file.read_mask(index))))
+    where = str(file.path)
+    if found is None or 1 / _ALIKE < (1.0 if stated is None else stated) / found < _ALIKE:
+        return []
+    if stated is None:
+        multiples = f"every value is a multiple of {found:g}; if that is one photon, give data.adu_per_photon={found:g}"
+        return [Note.hint(multiples, where)] if found == round(found) else []
+    divided = f"divided by data.adu_per_photon={stated:g}"
+    if found == 1:
+        return [
+            Note.warning(f"the values look like photon counts already, and are {divided}: leave it out then", where)
+        ]
+    shown = f"the values show steps of {found:.3g} for one photon, and are {divided}"
+    return [Note.warning(f"{shown}: data.adu_per_photon={found:.3g} would fit", where)]
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ NOT_NEGATIVE: Final = _words(
     "streak_photons streak_width stretch usable_photons"
 )
 SHARES: Final = _words(
-    "core_probability coverage cut dead_fraction decision.threshold dropout fraction fractions halo_share held_out "
-    "half_hidden probability rise smoothing streak_probability validation"
+    "blanks core_probability coverage cut dead_fraction decision.threshold dropout fraction fractions halo_share "
+    "held_out half_hidden probability rise smoothing streak_probability validation"
 )
 FILLED: Final = _words("bodies depths kinds layers members order shape widths")  # lists and mappings of at least one
 NO_LIMIT_BELOW_ZERO: Final = _words("max_epochs max_steps")  # Lightning's -1

@@ -11,7 +11,7 @@ from spi_lightning.fields import Kind
 from spi_lightning.physics.photons import count_photons, count_photons_in_lumps, photons_per_fluence
 from spi_lightning.physics.rotations.orientations import multiply_quaternions, random_quaternions, rotation_matrices
 
-from .draws import Range, log_normal, log_uniform, recipe, uniform
+from .draws import Range, chance, log_normal, log_uniform, recipe, uniform
 from .optics import BadPixels, Optics
 from .scattering import Geometry, Particles, amplitudes
 from .scenes import SceneRecipe, repeat_models
@@ -84,6 +84,7 @@ class HitSimulator:
         shape: Detector height and width, pixel.
         block_size: Number of patterns per block.
         patterns_per_model: Patterns of one scene in different orientations and fluences (100 in Han & Li 2017).
+        blanks: Share of patterns in which nothing was hit: background alone, labelled as contaminants of no particle.
         usable_photons: Least photons of a usable single hit in the measured pixels (0: every single hit is usable).
         photons_per_count: Range of photons per count, uniform per pattern; 1 is an ideal counter, above 1 is a gain set
             too high, with less than Poisson noise (variance over mean is 0.5 in the real development patterns).
@@ -98,6 +99,7 @@ class HitSimulator:
     brightness: Brightness = field(default_factory=Brightness)
     optics: Optics = field(default_factory=Optics)
     bad_pixels: BadPixels = field(default_factory=BadPixels)
+    blanks: float = 0.0
     usable_photons: float = 0.0
     photons_per_count: Range = (1.0, 1.0)
     samples: int = 64
@@ -133,6 +135,10 @@ class HitSimulator:
         electrons = amplitudes(particles.to(device), on_device, self.shape, self.samples, self.curvature_order, shapes)
         unit = photons_per_fluence(electrons.real**2 + electrons.imag**2, on_device.solid_angle)
         fluence = self.brightness.fluence((unit * mask).sum((1, 2)), generator)
+        if self.blanks > 0:
+            blank = chance(self.blanks, (self.block_size,), generator)
+            fluence = fluence * ~blank.to(device)
+            kind, count = torch.where(blank, int(Kind.CONTAMINANT), kind), torch.where(blank, 0, count)
         signal = unit * fluence[:, None, None]
         expected = self.optics(signal, on_device.beam_centre, mask, generator) * mask
         photon_generator = torch.Generator(device).manual_seed(block_seed + 1)

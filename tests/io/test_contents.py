@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spi_lightning.io import open_patterns
-from spi_lightning.io.contents import StoredValues, missing_geometry, photon_statistics, reach_of
+from spi_lightning.io.contents import StoredValues, gain_notes, missing_geometry, photon_statistics, reach_of
 from spi_lightning.io.patterns.assembly import sample_indices
 
 
@@ -54,3 +54,21 @@ def test_frames_are_spread_over_the_file(tmp_path: Path) -> None:
     file = open_patterns(tmp_path / "a.npy")
     assert sample_indices(len(file), 100).tolist() == list(range(10))
     assert sample_indices(len(file), 2).tolist() == [0, 9]
+
+
+def test_a_gain_that_the_values_contradict_is_named_with_the_one_that_fits(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    photons = random.poisson(0.3, (12, 64, 64))
+    np.save(tmp_path / "counts.npy", photons.astype(np.uint16))
+    np.save(tmp_path / "tens.npy", (10 * photons).astype(np.uint16))
+    np.save(tmp_path / "adu.npy", (12.5 * photons + random.normal(0, 1, photons.shape)).astype(np.float32))
+
+    def notes(name: str, gain: float | None) -> str:
+        return " ".join(str(note) for note in gain_notes(open_patterns(tmp_path / name, adu_per_photon=gain), gain))
+
+    assert not notes("counts.npy", None) and not notes("adu.npy", 12.0) and not notes("tens.npy", 10)
+    assert "look like photon counts already, and are divided by data.adu_per_photon=10" in notes("counts.npy", 10)
+    assert "data.adu_per_photon=12.5 would fit" in notes("adu.npy", 125)
+    assert "every value is a multiple of 10" in notes("tens.npy", None)
+    both = [str(tmp_path / "adu.npy"), str(tmp_path / "adu.npy")]
+    assert sum("would fit" in note.text for note in open_patterns(both, adu_per_photon=125).notes) == 1

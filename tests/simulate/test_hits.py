@@ -58,6 +58,17 @@ def test_faint_singles_are_not_usable() -> None:
     assert 0 < block["is_single_hit"].sum() < 24
 
 
+def test_blanks_hold_no_photon_of_a_particle_and_leave_the_others() -> None:
+    scene, background = SceneRecipe(kinds={"single": 1.0}), Optics(flat=(0.5, 0.5))
+    block = simulator(blanks=0.5, scene=scene, optics=background)(0, 2)
+    blank = block["particle_count"] == 0
+    assert 4 < blank.sum() < 20 and torch.equal(block["is_single_hit"] == 1, ~blank)
+    assert (block["photon_count"][blank] == 0).all() and (block["kind"][blank] == Kind.CONTAMINANT).all()
+    pixels = int(block["mask"][blank].sum())
+    assert float(block["photons"][blank].sum()) == pytest.approx(0.5 * pixels, rel=0.05)
+    assert (block["photon_count"][~blank] > 0).all()
+
+
 def test_single_sphere_is_centrosymmetric_about_the_beam() -> None:
     recipe = SceneRecipe(kinds={"single": 1.0}, particle=ParticleRecipe(bodies={"sphere": 1.0}))
     brightness = Brightness(median=1e9, sigma=0.0, minimum_photons=1.0, maximum_photons=1e10)

@@ -125,7 +125,8 @@ def domain_of(answer: DecidedAnswer, columns: Columns | None = None) -> dict[str
         ``frames``: number of frames compared; ``frames_outside``, ``outside``: number and share of them further
         away than 99 % of the patterns the network was validated on; ``beyond_most``: share further than 90 % of them;
         ``alike``: False where either is far more than chance. Where hits are known also ``blanks`` and
-        ``blanks_taken``: numbers of frames without a hit, and of those taken as single hits.
+        ``blanks_taken``: numbers of frames without a hit, and of those taken as single hits; ``without_hits``: True
+        where no frame holds one, so that blanks are judged.
     """
     distance, usual = answer.distance_from_training, answer.usual_distance
     if distance is None or usual is None:
@@ -139,16 +140,24 @@ def domain_of(answer: DecidedAnswer, columns: Columns | None = None) -> dict[str
         "beyond_most": float(beyond.mean()),
         "alike": bool(outside.mean() <= OUTSIDE_AT_MOST and beyond.mean() <= BEYOND_AT_MOST),
     }
-    if not judged.all():
+    hit = _hits(answer, columns)
+    if hit is not None and not hit.any():
+        found["without_hits"] = True
+    elif not judged.all():
         found |= {"blanks": int((~judged).sum()), "blanks_taken": int(answer.decision[~judged].sum())}
     return found
 
 
 def _judged(answer: DecidedAnswer, columns: Columns | None) -> NDArray[np.bool_]:
     """Frames (N,) by which a network is judged: those with a hit, or all where hits are unknown or there is none."""
+    hit = _hits(answer, columns)
+    return np.ones(len(answer.score), dtype=bool) if hit is None or not hit.any() else hit
+
+
+def _hits(answer: DecidedAnswer, columns: Columns | None) -> NDArray[np.bool_] | None:
+    """Frames (N,) with a hit; None where none was looked for."""
     known = (columns or {}).get(IS_HIT) if answer.is_hit is None else answer.is_hit
-    hit = np.ones(len(answer.score), dtype=bool) if known is None else np.asarray(known, dtype=bool)
-    return hit if hit.any() else ~hit
+    return None if known is None else np.asarray(known, dtype=bool)
 
 
 def _other_selects(result: HitResult, name: str) -> str:
@@ -174,10 +183,13 @@ def _domain_notes(result: HitResult) -> list[Note]:
 def _unlike(result: HitResult, name: str, found: Mapping[str, Any], what: str) -> Note:
     """Note on a file that lies outside the training patterns of a network."""
     share = f"{found['frames_outside']} of {found['frames']} {what} ({100 * found['outside']:.0f} %)"
+    if found.get("without_hits"):
+        words = f"no frame of this file holds a hit (hits.threshold), and {share} look unlike its training patterns"
+        return Note.warning(f"{words}, as blank frames do: do not use answers to a file that should hold hits", name)
     if found.get("right"):
         agree = f"{100 * found['accuracy']:.1f} % of its answers to these {what} agree with the labels"
         return Note.of(f"{share} look unlike its training patterns, but {agree}", name)
-    remedy = "Do not trust its answers; simulate this experiment and train on that"
+    remedy = f"Do not trust its answers; {_instead(result, name)}"
     if found["outside"] <= MOST_OUTSIDE and found["beyond_most"] <= BEYOND_AT_MOST:
         remedy = f"Look at these before you use its answers to them: distance_from_training above 1 in {TABLE}"
     blanks = f". {found['blanks']} frames without a hit are not counted" if "blanks" in found else ""
@@ -187,6 +199,15 @@ def _unlike(result: HitResult, name: str, found: Mapping[str, Any], what: str) -
         f"to {name} this file does not look like its training patterns: {share} lie outside what 99 % of those fill, "
         f"{100 * found['beyond_most']:.0f} % beyond 90 % of them{blanks}. {remedy}{_other_selects(result, name)}"
     )
+
+
+def _instead(result: HitResult, name: str) -> str:
+    """What to do where a network cannot be trusted; one for patterns of any size has learnt no other experiment."""
+    if name in result.metrics.get("scale", {}):
+        return (
+            "check the speckle and the beam that were found, or label a few frames (spi label) and ask method=graph_cut"
+        )
+    return "simulate this experiment and train on that, or ask method=general"
 
 
 def _threshold_notes(result: HitResult) -> list[Note]:

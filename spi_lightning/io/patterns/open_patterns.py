@@ -12,6 +12,7 @@ import numpy as np
 
 from spi_lightning.errors import UserError
 from spi_lightning.fields import BEAM_CENTRE, DISTANCE, FIELDS, PHOTON_ENERGY, PIXEL_SIZE
+from spi_lightning.io.contents import gain_notes
 from spi_lightning.io.dragonfly.emc import is_emc, open_emc
 from spi_lightning.io.hdf5.file import MAGIC, opened
 from spi_lightning.io.hdf5.values import require_possible
@@ -97,6 +98,7 @@ def open_patterns(
             whole = _pick(whole, keys.index)
         if check:
             whole.read(sample_indices(len(whole)))
+            whole.notes += gain_notes(whole, adu_per_photon)
     for name, value in stated.items():
         whole.labels.pop(name, None)
         whole.geometry[name] = value

@@ -1,5 +1,6 @@
 """Conversion of detector units (ADU) to photons: gain from the single-photon peak, Fano factor."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,8 @@ _BINS_PER_NOISE = 10
 _RANGE = 60  # noise widths above the zero peak in which the single-photon peak is searched
 _ITERATIONS = 20
 _SURE = 5.0
+_LEAST_LEVELS = 3  # different values above 0
+_LARGEST_STEP = 2**20
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,36 @@ def estimate_gain(adu: Tensor, mask: Tensor) -> Gain:
     for _ in range(_ITERATIONS):
         peak = _centred(photons, peak)
     return Gain(peak * noise / _BINS_PER_NOISE, mode, noise, significance)
+
+
+def shown_gain(values: Tensor, mask: Tensor) -> float | None:
+    """Units of one photon that values show; None where they do not.
+
+    Whole numbers from 0 on are photon counts times the largest number that divides them all, unless their histogram
+    rises again, as behind the noise of a detector. Other values show the distance of their first peaks.
+
+    Args:
+        values: (B, H, W) values as stored.
+        mask: (H, W) or (B, H, W) bool, True = measured.
+    """
+    measured = values[mask.expand(values.shape) & values.isfinite()].double()
+    if len(measured) < _LEAST_PIXELS:
+        return None
+    if not ((measured >= 0) & (measured == measured.round())).all():
+        try:
+            return estimate_gain(values, mask).adu_per_photon
+        except UserError:
+            return None
+    lit = measured[(measured > 0) & (measured < _LARGEST_STEP)].long()
+    levels, number = lit.unique(return_counts=True)
+    if len(levels) < _LEAST_LEVELS or len(lit) < _LEAST_PIXELS / 10:
+        return None
+    step = math.gcd(*levels.tolist())
+    counts = torch.zeros(int(levels.max()) // step + 1).double()
+    counts[levels // step] = number.double()
+    lowest = counts[1:].cummin(0).values
+    rises = (counts[1:] - lowest) > _SURE * (counts[1:] + lowest).clamp_min(1).sqrt()
+    return None if rises.any() else float(step)
 
 
 def _zero_peak(values: Tensor) -> tuple[float, float]:

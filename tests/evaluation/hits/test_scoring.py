@@ -162,6 +162,12 @@ def test_a_few_unlike_hits_are_to_be_looked_at_and_many_are_not_to_be_trusted() 
         assert f"{count} of 50 frames with a hit" in text and remedy in text and "50 frames without a hit" in text
 
 
+def test_a_file_without_a_hit_is_named_as_such() -> None:
+    far = replace(answer([0.1] * 20), distance_from_training=np.full(20, 3.0, np.float32), usual_distance=0.8)
+    (text,) = warnings_of(result(far, [0] * 20, columns={"is_hit": np.zeros(20, dtype=bool)}))
+    assert text.startswith("no frame of this file holds a hit") and "Do not trust" not in text
+
+
 def test_blanks_taken_as_single_hits_are_a_warning() -> None:
     hit = np.arange(100) < 50
     near = replace(answer(np.full(100, 0.9)), distance_from_training=np.full(100, 0.5, np.float32), usual_distance=0.8)

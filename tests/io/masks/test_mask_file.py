@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
@@ -72,3 +74,21 @@ def test_a_pattern_alone_is_no_mask(tmp_path) -> None:
 def test_a_detector_without_a_measured_pixel(tmp_path) -> None:
     with pytest.raises(UserError, match="leave nothing of 8 x 8 pixels measured"):
         BadPixels(gap=(20, 20))(2, (8, 8), torch.Generator())
+
+
+def test_a_mask_is_cut_about_the_beam_and_a_hole_beside_the_middle_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows, columns = np.indices((80, 60))
+    good = np.hypot(rows - 47, columns - 24) > 5
+    good[38:41] = False  # a gap
+    np.save(tmp_path / "good.npy", good.astype(np.uint8))
+    assert load_mask(str(tmp_path / "good.npy")).shape == (80, 60)
+    assert "hole of the mask is about row 47.0, column 24.0, beside the middle" in caplog.text
+    caplog.clear()
+    cut = load_mask(str(tmp_path / "good.npy"), crop=40, beam_centre=[47, 24])
+    assert np.array_equal(cut.numpy(), good[27:67, 4:44]) and "hole" not in caplog.text
+    centred = np.hypot(rows - 39, columns - 29.5) > 5
+    np.save(tmp_path / "good.npy", centred.astype(np.uint8))
+    load_mask(str(tmp_path / "good.npy"))
+    assert "hole" not in caplog.text

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from spi_lightning.errors import UserError
 from spi_lightning.io.hdf5.file import opened
-from spi_lightning.physics.frames.adu import adu_to_photons, estimate_gain, fano_factor
+from spi_lightning.physics.frames.adu import adu_to_photons, estimate_gain, fano_factor, shown_gain
 
 ALL = torch.ones(200, 200, dtype=torch.bool)
 
@@ -80,3 +80,14 @@ def test_gain_of_a_real_detector_makes_its_counts_poissonian(spi_data) -> None:
     assert gain.noise == pytest.approx(1.47, rel=0.05)
     photons = adu_to_photons(adu.nan_to_num(posinf=0), gain.adu_per_photon)
     assert fano_factor(photons, mask) == pytest.approx(1, abs=0.1)
+
+
+def test_values_show_the_units_of_one_photon() -> None:
+    photons = torch.poisson(torch.full((8, 64, 64), 0.3), generator=torch.Generator().manual_seed(0))
+    mask = torch.ones(64, 64, dtype=torch.bool)
+    noise = torch.randn(photons.shape, generator=torch.Generator().manual_seed(1))
+    assert shown_gain(photons, mask) == 1 and shown_gain(7 * photons, mask) == 7
+    assert shown_gain(12.5 * photons + noise, mask) == pytest.approx(12.5, rel=0.03)
+    assert shown_gain((12 * photons + noise).round().clamp_min(0), mask) is None  # clipped noise is not counted
+    assert shown_gain(noise, mask) is None and shown_gain(torch.zeros_like(photons), mask) is None
+    assert shown_gain(torch.poisson(torch.full((8, 64, 64), 30.0)), mask) is None
