@@ -10,6 +10,7 @@ from spi_lightning.losses import relative_rms
 from spi_lightning.metrics import PatternMean
 from spi_lightning.physics.fourier import fourier
 
+from .foreign_part import errors_of
 from .optimisation import Interval, MakeOptimizer, MakeSchedule
 from .trained_task import PatternTask, PictureLoss, true_density
 
@@ -48,7 +49,9 @@ class Healing(PatternTask):
 
     def losses_of(self, output: Tensor, batch: Batch) -> Tensor:
         """Loss of each pattern, (B,)."""
-        return self.loss(output, true_amplitude(batch)).mean(dim=1)
+        target = true_amplitude(batch)
+        with errors_of("loss", self.loss, output, target):
+            return self.loss(output, target).mean(dim=1)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add the errors of a batch."""

@@ -29,6 +29,7 @@ from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.metrics import Descriptions, Domain, HitMetrics, PatternMean, Temperature, describe_patterns
 from spi_lightning.notes import Note
 
+from .foreign_part import errors_of, require_logits
 from .informative_width import take_informative_width
 from .input_size import require_input
 from .optimisation import Interval, MakeOptimizer, MakeSchedule
@@ -99,11 +100,18 @@ class HitClassification(TrainedTask):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B,) or (B, 5) of a batch."""
-        return cast(Tensor, self.network(self.preprocess(batch)))
+        pattern = self.preprocess(batch)
+        with errors_of("network", self.network, pattern):
+            logits = self.network(pattern)
+        return require_logits(self.network, logits, len(pattern), self.classes)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean loss of a batch."""
-        return self.count_loss(self.loss(self(batch), self.target(batch)), batch_idx)
+        return self.count_loss(self._losses(self(batch), self.target(batch)), batch_idx)
+
+    def _losses(self, logits: Tensor, target: Tensor) -> Tensor:
+        with errors_of("loss", self.loss, logits, target):
+            return self.loss(logits, target)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add the predictions of a batch, to which the temperature is fitted too."""
@@ -164,12 +172,15 @@ class HitClassification(TrainedTask):
 
     def _features_and_logits(self, pattern: Tensor, augment: str) -> tuple[Tensor, Tensor]:
         """Features (B, d) of preprocessed patterns, and their logits averaged over equivalent images."""
-        features = [self.network.features(view) for view in views(pattern, augment)]  # type: ignore[operator]
+        with errors_of("network", self.network, pattern):
+            features = [self.network.features(view) for view in views(pattern, augment)]  # type: ignore[operator]
         return features[0], torch.stack([self._logits(each) for each in features]).mean(dim=0)
 
     def _logits(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.network.head(features)  # type: ignore[operator]
-        return logits.squeeze(-1) if self.classes == 1 else logits
+        with errors_of("network", self.network, features):
+            logits: Tensor = self.network.head(features)  # type: ignore[operator]
+        squeezed = logits.squeeze(-1) if self.classes == 1 else logits
+        return require_logits(self.network, squeezed, len(features), self.classes)
 
     def target(self, batch: Batch) -> Tensor:
         """Target of the loss, (B,) int64: is_single_hit or kind; -1 where unknown."""
@@ -227,7 +238,7 @@ class HitClassification(TrainedTask):
         if stage == "val":
             self.descriptions.update(describe_patterns(features, pattern))
         known = target >= 0
-        cast(PatternMean, self.losses[stage]).update(self.loss(logits[known], target[known]))
+        cast(PatternMean, self.losses[stage]).update(self._losses(logits[known], target[known]))
         scaled = logits / self.temperature if stage == "test" else logits
         kinds = (logits.argmax(dim=1), target) if self.classes == 5 else ()
         cast(HitMetrics, self.metrics[stage]).update(self.single_probability(scaled), batch[IS_SINGLE_HIT], *kinds)

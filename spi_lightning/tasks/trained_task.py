@@ -15,6 +15,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.fields import DENSITY, Batch
 from spi_lightning.metrics import PatternMean
 
+from .foreign_part import errors_of
 from .optimisation import Interval, MakeOptimizer, MakeSchedule, Optimisation
 
 
@@ -139,7 +140,9 @@ class PatternTask(TrainedTask, ABC):
 
     def forward(self, batch: Batch) -> Tensor:
         """Output of the network for a batch."""
-        return cast(Tensor, self.network(self.preprocess(batch)))
+        pattern = self.preprocess(batch)
+        with errors_of("network", self.network, pattern):
+            return cast(Tensor, self.network(pattern))
 
     def training_output(self, batch: Batch) -> Tensor:
         """Output of the network for a training batch; subclasses may add inputs."""

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -101,7 +102,7 @@ def shown_gain(values: Tensor, mask: Tensor) -> float | None:
         except UserError:
             return None
     lit = measured[(measured > 0) & (measured < _LARGEST_STEP)].long()
-    levels, number = lit.unique(return_counts=True)
+    levels, number = map(torch.from_numpy, np.unique(lit.cpu().numpy(), return_counts=True))
     if len(levels) < _LEAST_LEVELS or len(lit) < _LEAST_PIXELS / 10:
         return None
     step = math.gcd(*levels.tolist())
