@@ -14,6 +14,7 @@ import numpy as np
 from benchmarks.sim_to_real import DOUBTFUL
 from spi_lightning import evaluate, open_patterns
 from spi_lightning.errors import UserError
+from spi_lightning.io import PatternFile
 from spi_lightning.results import HitResult
 
 from .scoring import evaluated
@@ -24,20 +25,29 @@ _UNKNOWN_GAIN: Final = ("lcls2016_icosahedral_adu_dev.h5", "pnccd_adu_10.h5")
 
 def score(entry: str) -> dict[str, Any]:
     """Numbers on PR772 of a method without labels, and its probability of a single hit on single real patterns."""
-    folder = Path(os.environ.get("SPI_DATA", "../shared/data")) / "spi"
-    if not folder.is_dir():
-        return {"left_out": f"{folder} is absent"}
-    pr772 = open_patterns(
-        folder / "pr772_dev.h5", photons="patterns", label="labels", mask="mask", mask_convention="bad"
-    )
-    numbers = evaluated(entry, pr772, np.array(DOUBTFUL))
+    try:
+        patterns = pr772()
+    except UserError as error:
+        return {"left_out": str(error)}
+    numbers = evaluated(entry, patterns, np.array(DOUBTFUL))
     shown: dict[str, Any] = dict.fromkeys(_UNKNOWN_GAIN, "detector units of unknown gain")
     for name, keys in _SHOWN.items():
         try:
-            shown[name] = _probability(entry, folder / name, keys)
+            shown[name] = _probability(entry, folder() / name, keys)
         except UserError as error:
             shown[name] = str(error)
-    return {"pr772_dev": numbers, "shown": shown, "doubtful": DOUBTFUL, "frames": len(pr772)}
+    return {"pr772_dev": numbers, "shown": shown, "doubtful": DOUBTFUL, "frames": len(patterns)}
+
+
+def folder() -> Path:
+    """Folder of the measured files."""
+    return Path(os.environ.get("SPI_DATA", "../shared/data")) / "spi"
+
+
+def pr772() -> PatternFile:
+    """Measured patterns of the virus PR772 with labels; UserError where they are absent."""
+    path = folder() / "pr772_dev.h5"
+    return open_patterns(path, photons="patterns", label="labels", mask="mask", mask_convention="bad")
 
 
 def _probability(entry: str, path: Path, keys: tuple[str, str, int]) -> list[float]:

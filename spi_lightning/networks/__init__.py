@@ -6,6 +6,7 @@ and ``network.head``, which maps features to logits.
 
 from .batch_norm import SharedBatchNorm2d, SharedBatchNorm3d
 from .complex_encoder_decoder import ComplexEncoderDecoder
+from .efficientnet_lite0 import EfficientNetLite0
 from .ensemble import Ensemble
 from .logistic_head import LogisticHead
 from .members import Members
@@ -19,6 +20,7 @@ from .vgg16 import VGG16
 __all__ = [
     "VGG16",
     "ComplexEncoderDecoder",
+    "EfficientNetLite0",
     "Ensemble",
     "HealingUNet",
     "LogisticHead",

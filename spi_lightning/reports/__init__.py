@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from spi_lightning import lazily
 
 if TYPE_CHECKING:
-    from spi_lightning.reports.hits.choice import DISPUTED, choose_disputed, choose_frames
+    from spi_lightning.reports.hits.choice import CONTRADICTED, DISPUTED, choose_disputed, choose_frames
     from spi_lightning.reports.hits.embedding import require_embedding
     from spi_lightning.reports.hits.gallery import collect_gallery
     from spi_lightning.reports.hits.page import write_evaluation_report
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .training import write_training_figures, write_training_report
 
 __all__ = [
+    "CONTRADICTED",
     "DISPUTED",
     "PAGES",
     "choose_disputed",

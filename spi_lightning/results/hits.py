@@ -24,6 +24,8 @@ from .hit_pictures import Gallery, LayerMaps, Occlusion
 HITS_FILE: Final = "predictions.h5"
 GALLERY_FILE: Final = "gallery.h5"
 TABLE: Final = "predictions.csv"
+SECOND_LOOK: Final = "second_look.txt"
+"""Numbers of the frames whose label every method contradicts, which ``spi label only=`` takes."""
 Columns = dict[str, NDArray[Any]]
 _NONE: Final = np.empty(0, dtype=np.int64)
 
@@ -198,6 +200,17 @@ class HitResult(Summarised):
             return None
         scored = np.where(self.mark(self.training_frames), -1, label)
         return scored if (scored >= 0).any() else None
+
+    @property
+    def contradicted(self) -> NDArray[np.int64]:
+        """(n,) frames against whose label each of two or more methods decides without abstaining, the surest first."""
+        label = self.label
+        if label is None or len(self.answers) < 2:
+            return _NONE
+        against = [(one.decision != label) & ~one.abstain for one in self.answers]
+        frames = np.flatnonzero(np.logical_and.reduce(against) & (label >= 0))
+        apart = np.mean([np.abs(one.probability[frames] - label[frames]) for one in self.answers], axis=0)
+        return frames[np.argsort(-apart, kind="stable")]
 
     def mark(self, frames: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(N,) bool, True for some frames (k,)."""

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from spi_lightning.errors import UserError
-from spi_lightning.tasks.frozen.vgg16 import IMAGENET_DEVIATION, IMAGENET_MEAN, ToRGB8
+from spi_lightning.tasks.frozen.vgg16 import NORMALISATIONS, ToRGB8
 
 ALL = torch.ones(1, 1, 32, 32, dtype=torch.bool)
 
@@ -29,7 +29,8 @@ def test_masked_pixels_are_black_whatever_they_hold() -> None:
 
 def test_a_uniform_pattern_stays_uniform_with_the_mean_and_deviation_of_imagenet() -> None:
     image = ToRGB8()(photons(10.0), ALL)
-    white = (1 - torch.tensor(IMAGENET_MEAN)) / torch.tensor(IMAGENET_DEVIATION)
+    mean, deviation = NORMALISATIONS["imagenet"]
+    white = (1 - torch.tensor(mean)) / torch.tensor(deviation)
     assert image.shape == (1, 3, 224, 224)
     torch.testing.assert_close(image, white[None, :, None, None].expand_as(image))
     torch.testing.assert_close(ToRGB8(channel_order="bgr")(photons(10.0), ALL), image.flip(1))

@@ -16,17 +16,18 @@ from spi_lightning.evaluation.cache import Cache
 from spi_lightning.evaluation.hits.question import LabelledSubset
 from spi_lightning.evaluation.protocol import Method
 from spi_lightning.fields import IS_SINGLE_HIT
-from spi_lightning.files import write_json
+from spi_lightning.files import write_json, write_text
 from spi_lightning.io import PatternFile
 from spi_lightning.methods import CheckpointMethod
 from spi_lightning.metrics.hits.hit_metrics import HitNumber
 from spi_lightning.metrics.hits.method_agreement import common_set
 from spi_lightning.notes import Note
+from spi_lightning.printable import printable
 from spi_lightning.reports import collect_gallery
 from spi_lightning.results.answered import Answered
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.results.hit_answer import HitAnswer, HitPart, mean_answer
-from spi_lightning.results.hits import DecidedAnswer, HitResult, MethodFacts, Selected
+from spi_lightning.results.hits import SECOND_LOOK, DecidedAnswer, HitResult, MethodFacts, Selected
 from spi_lightning.results.selection import write_selection_lists
 from spi_lightning.tracking import METRICS
 
@@ -163,11 +164,24 @@ def write_hits(folder: Path, result: HitResult, patterns: PatternFile, uncertain
         common = common_set([answer.decision for answer in result.answers])
         lists = write_selection_lists(folder / "selection" / "common", patterns, common, "every method")
         metrics["comparison"] |= {"common_files": [f"selection/common/{name}" for name in lists]}
+    if len(result.contradicted):
+        write_text(folder / SECOND_LOOK, _second_look(result))
     selected = Selected(chosen, [f"selection/{name}" for name in files], result.selected.reason)
     result = replace(result, metrics=metrics, selected=selected)
     write_json(folder / METRICS, metrics)
     result.save(folder)
     return result
+
+
+def _second_look(result: HitResult) -> str:
+    """Text of the list of frames whose label every method contradicts: numbers, with what was said of each behind #."""
+    names = ", ".join(printable(one.name) for one in result.answers)
+    lines = [f"# frames of {printable(Path(result.path).name)} whose label is contradicted by {names}"]
+    for frame in result.contradicted.tolist():
+        label = "single" if result.labels[IS_SINGLE_HIT][frame] == 1 else "other"
+        said = ", ".join(f"{one.probability[frame]:.2f}" for one in result.answers)
+        lines.append(f"{frame}  # labelled {label}; p {said}")
+    return "\n".join(lines) + "\n"
 
 
 def excluded_frames(exclude: Sequence[int] | None, patterns: PatternFile) -> NDArray[np.int64]:

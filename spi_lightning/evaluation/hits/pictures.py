@@ -14,20 +14,22 @@ from spi_lightning.fields import BEAM_CENTRE, BEAM_COLUMN, BEAM_ROW, FRAME, LOGI
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.methods.hits.checkpoint import CheckpointMethod
 from spi_lightning.physics.array import evenly
-from spi_lightning.reports import DISPUTED, choose_disputed, choose_frames
+from spi_lightning.reports import CONTRADICTED, DISPUTED, choose_disputed, choose_frames
 from spi_lightning.results.hit_pictures import LayerMaps, Occlusion
 from spi_lightning.results.hits import HitResult
 from spi_lightning.tasks.frozen.transfer_classification import TransferClassification
 
 
 def gallery_frames(result: HitResult, count: int) -> dict[str, NDArray[np.int64]]:
-    """Frames of every gallery, ``count`` each at most, also those on which the methods disagree."""
+    """Frames of every gallery, ``count`` each at most; those with which methods or labels disagree too."""
     primary, answers = result.primary, result.answers
     decided = primary.probability, primary.decision, primary.abstain
     frames = choose_frames(*decided, result.label, result.rule.threshold, count)
     disputed = choose_disputed([each.decision for each in answers], [each.probability for each in answers], count)
     if len(disputed):
         frames[DISPUTED] = disputed
+    if len(result.contradicted):
+        frames[CONTRADICTED] = result.contradicted[:count]
     return frames
 
 

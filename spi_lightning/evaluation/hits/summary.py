@@ -14,7 +14,7 @@ from spi_lightning.metrics.hits.hit_metrics import HitNumber
 from spi_lightning.metrics.hits.method_agreement import agreement_matrix, common_set, intersections, mcnemar
 from spi_lightning.notes import Note
 from spi_lightning.printable import listed
-from spi_lightning.results.hits import TABLE, Columns, DecidedAnswer, HitResult
+from spi_lightning.results.hits import SECOND_LOOK, TABLE, Columns, DecidedAnswer, HitResult
 
 from .scoring import Scoring, spread
 
@@ -248,6 +248,9 @@ def result_notes(result: HitResult) -> list[Note]:
         lines.append(Note.of(f"{text}: {listed(result.training_frames.tolist(), 40)}"))
     if label is None or all_labels is None:
         return [*lines, Note.of("No frame is left to score: predictions without metrics")]
+    if count := len(result.contradicted):
+        text = f"{count} labels are contradicted by every method, none of them uncertain: look at these frames again"
+        lines.append(Note.hint(f"{text} with spi label FILE only={SECOND_LOOK} (a file of the run folder)"))
     if (all_labels < 0).any():
         lines.append(Note.of(f"{(all_labels < 0).sum()} frames of unknown label are predicted but not scored"))
     missing = sorted(name for name, value in result.metrics.items() if value is None and name.count("/") == 1)

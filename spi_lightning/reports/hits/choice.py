@@ -17,6 +17,7 @@ MISSED: Final = "Single hits missed, worst first"
 FALSE_ALARMS: Final = "False alarms, worst first"
 REJECTED: Final = "Frames not taken, surest first"
 STEPS: Final = "From highest to lowest probability, at even steps in rank"
+CONTRADICTED: Final = "Labels that every method contradicts, surest first"
 DISPUTED: Final = "Methods disagree, most evenly split first"
 
 

@@ -27,9 +27,10 @@ from spi_lightning.reports.provenance import provenance_section
 from spi_lightning.reports.short_names import renamed, short_names
 from spi_lightning.reports.style import INK, OTHER, SINGLE, as_picture
 from spi_lightning.results.hit_columns import meanings_of
-from spi_lightning.results.hits import HitResult
+from spi_lightning.results.hits import SECOND_LOOK, HitResult
 
 from .choice import (
+    CONTRADICTED,
     DISPUTED,
     FALSE_ALARMS,
     MISSED,
@@ -88,6 +89,7 @@ def write_evaluation_report(run: Path, figures: Mapping[str, MakeFigure] | None 
         Section("Answer", [*_answer(result), *(galleries[title] for title in (SELECTED,) if title in galleries)]),
         *_section("Uncertain frames", [galleries[title] for title in (UNCERTAIN, NEAREST) if title in galleries]),
         *_section("Errors", errors),
+        *_section("Second look", [*_second_look(result), *(galleries[t] for t in (CONTRADICTED,) if t in galleries)]),
         Section("Numbers", [*_numbers(result)]),
         *_comparison(result),
         *_section("Other frames", others),
@@ -152,6 +154,14 @@ def _numbers(result: HitResult) -> Iterator[Block]:
     yield from numbers_tables(result.metrics, listed(result.excluded.tolist(), 20))
 
 
+def _second_look(result: HitResult) -> Iterator[Block]:
+    """Sentence on the labels that every method contradicts; none where there are none."""
+    if (label := result.label) is not None and (count := len(result.contradicted)):
+        text = f"{count} of {int((label >= 0).sum())} labels are contradicted by all {len(result.answers)} methods"
+        look = f"{SECOND_LOOK} lists the frames; spi label FILE only={SECOND_LOOK} shows them once more."
+        yield Lines([f"{text}, none of them uncertain: perhaps the label is wrong. {look}"])
+
+
 def _comparison(result: HitResult) -> list[Section]:
     """Section on the comparison of the methods; none for a single method."""
     comparison = result.metrics.get("comparison")
@@ -168,7 +178,7 @@ def _galleries(result: HitResult) -> dict[str, Panels]:
     panels: dict[str, Panels] = {}
     for title, frames in () if result.gallery is None else result.gallery.choices.items():
         if result.gallery is not None and len(frames):
-            captions = [_caption(result, frame, votes=title == DISPUTED) for frame in frames]
+            captions = [_caption(result, frame, votes=title in (DISPUTED, CONTRADICTED)) for frame in frames]
             words = _WORDS if not panels else ""
             panels[title] = gallery_panels(result.gallery, frames.tolist(), captions, title, words)
     return panels

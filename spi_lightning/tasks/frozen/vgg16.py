@@ -5,7 +5,7 @@ import io
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
@@ -21,8 +21,13 @@ from spi_lightning.physics.array import bin_pixels, centre_crop
 
 from .backbone import STAND_IN, FrozenBackbone, activations
 
-IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # red, green, blue in [0, 1]
-NORMALISATIONS, CHANNEL_ORDERS = ("imagenet", "none"), ("rgb", "bgr")
+NORMALISATIONS: Final = {
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "efficientnet_lite": ((127 / 255,) * 3, (128 / 255,) * 3),
+    "none": ((0.0,) * 3, (1.0,) * 3),
+}
+"""Mean and deviation of red, green and blue in [0, 1] by name."""
+CHANNEL_ORDERS: Final = ("rgb", "bgr")
 
 
 class ToRGB8(nn.Module):
@@ -43,7 +48,7 @@ class ToRGB8(nn.Module):
         size: Height and width of the image, pixel.
         jpeg: Quality of the JPEG, 1 to 95; None: no JPEG.
         colours: Colours, ``grey`` or a colour map of matplotlib.
-        normalise: Normalisation, ``imagenet``, or ``none`` to stay in [0, 1].
+        normalise: Normalisation, ``imagenet``, ``efficientnet_lite`` (to -1 ... 1), or ``none`` to stay in [0, 1].
         channel_order: Order of the channels, ``rgb`` (torchvision's weights) or ``bgr`` (weights converted from Caffe).
         crop, bin: Crop and binning of the pattern first, as in transforms.Preprocess.
 
@@ -76,7 +81,7 @@ class ToRGB8(nn.Module):
         if jpeg is not None and not 1 <= jpeg <= 95:
             raise UserError(f"network.jpeg={jpeg} is not a quality: choose 1 to 95, or null for no JPEG")
         for option, value, choices in (
-            ("normalise", normalise, NORMALISATIONS),
+            ("normalise", normalise, tuple(NORMALISATIONS)),
             ("channel_order", channel_order, CHANNEL_ORDERS),
             ("colours", colours, ("grey", *mpl.colormaps)),
         ):
@@ -85,7 +90,7 @@ class ToRGB8(nn.Module):
                 raise UserError(f"network.{option}={value} is unknown: choose one of {', '.join(listed)}")
         self.clip, self.size, self.jpeg, self.crop, self.bin = float(clip), size, jpeg, crop, bin
         self.colours, self.normalise, self.channel_order = colours, normalise, channel_order
-        mean, deviation = (IMAGENET_MEAN, IMAGENET_DEVIATION) if normalise == "imagenet" else ((0.0,) * 3, (1.0,) * 3)
+        mean, deviation = NORMALISATIONS[normalise]
         self.register_buffer("mean", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("deviation", torch.tensor(deviation)[:, None, None], persistent=False)
         self.register_buffer("palette", _palette(colours), persistent=False)

@@ -14,11 +14,16 @@ from spi_lightning.evaluation import Cache
 from spi_lightning.evaluation.console_table import print_hits
 from spi_lightning.evaluation.hits import columns, evaluate_hits, write_hits
 from spi_lightning.evaluation.hits.evaluate import reason_of
+from spi_lightning.evaluation.hits.pictures import gallery_frames
 from spi_lightning.evaluation.hits.question import LabelledSubset
+from spi_lightning.evaluation.hits.summary import result_notes, score
+from spi_lightning.labelling.opening import frames_named
 from spi_lightning.methods import DiffusionMap, GraphCut, PhotonCount
 from spi_lightning.notes import Level
-from spi_lightning.reports.hits.choice import hits_found
+from spi_lightning.reports.hits.choice import CONTRADICTED, hits_found
 from spi_lightning.results.decision import DecisionRule
+from spi_lightning.results.hit_answer import HitAnswer
+from spi_lightning.results.hits import SECOND_LOOK, DecidedAnswer, HitResult
 
 FEW = {"replicates": 20, "gallery": 2, "hit_threshold": None}
 
@@ -109,3 +114,34 @@ def test_mistakes_are_refused_before_a_frame_is_read(make_file, monkeypatch) -> 
         evaluate_hits(patterns, [PhotonCount()], primary="nobody")
     with pytest.raises(UserError, match=r"training_labels\.frames: 99"):
         evaluate_hits(patterns, [PhotonCount()], subset=LabelledSubset(frames=[99]))
+
+
+def test_labels_that_every_method_contradicts_are_listed_for_a_second_look(make_file, tmp_path: Path) -> None:
+    patterns = make_file(12)
+    label = np.array([1, 0] * 6)
+    wrong, unsure, alone = 4, 7, 2
+
+    def answer(name: str, doubt: float) -> DecidedAnswer:
+        probability = np.where(label == 1, 0.9, 0.1).astype(np.float32)
+        probability[wrong] = 0.02
+        probability[unsure] = 0.5 + doubt
+        probability[alone] = 0.1 if name == "first" else 0.9
+        return DecidedAnswer.of(name, HitAnswer(probability, probability), DecisionRule())
+
+    answers = [answer("first", 0.4), answer("second", 0.05)]
+    shape, labels = (12, *patterns.shape[1:]), {"is_single_hit": label}
+    result = HitResult(
+        path=str(patterns.path), format="cxi", shape=shape, rule=DecisionRule(), primary_name="first", answers=answers,
+        labels=labels, columns={"photons": np.ones(12)},
+    )  # fmt: skip
+    result = replace(result, metrics=score(result, [], 10, 0))
+    assert result.contradicted.tolist() == [wrong], "an uncertain method, or one that agrees, contradicts nothing"
+    assert replace(result, answers=answers[:1]).contradicted.size == 0, "one method alone is no second opinion"
+    assert any("1 labels are contradicted" in str(note) for note in result_notes(result))
+    assert gallery_frames(result, 12)[CONTRADICTED].tolist() == [wrong]
+    write_hits(tmp_path / "run", result, patterns)
+    text = (tmp_path / "run" / SECOND_LOOK).read_text()
+    assert text == (
+        "# frames of a.h5 whose label is contradicted by first, second\n4  # labelled single; p 0.02, 0.02\n"
+    )
+    assert frames_named(str(tmp_path / "run" / SECOND_LOOK), patterns).tolist() == [wrong]
