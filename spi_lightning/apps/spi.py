@@ -37,7 +37,7 @@ def main() -> None:
     if name == "help":
         name, words = (words[0], ["--help"]) if words else ("--help", [])
     if name in _HELP:
-        from .help import overview
+        from .process.help import overview
 
         _print_page(overview(FILE_KEY))
     elif name == "--version":
@@ -60,7 +60,7 @@ def run(name: str, first: int = 1) -> None:
     quiet_start.begin()
     words = sys.argv[first:]
     if any(word in _HELP for word in words):
-        from .help import help_of
+        from .process.help import help_of
 
         _print_page(help_of(name, words, FILE_KEY.get(name, "")))
         return
