@@ -15,22 +15,20 @@ from omegaconf import DictConfig, OmegaConf
 from spi_lightning import codec
 from spi_lightning.apps.configuration.plain_words import choice_of_file, quoted
 from spi_lightning.apps.configuration.surveyed import TYPES as SURVEYED
-from spi_lightning.apps.configuration.surveyed import like_file, surveyed
+from spi_lightning.apps.configuration.surveyed import like_file, network, surveyed
 from spi_lightning.apps.configuration.value_types import TEXT, check_types
 from spi_lightning.apps.train import fit
 from spi_lightning.console import Terminal
-from spi_lightning.data.scale.scale_free import ScaleFree
 from spi_lightning.data.survey.labelled import draw_labelled, labelled_cells
 from spi_lightning.data.survey.recipe import PROPOSED, write_recipe
 from spi_lightning.data.survey.survey import Survey
-from spi_lightning.errors import UserError, whole_number
+from spi_lightning.errors import whole_number
 from spi_lightning.evaluation.console_table import print_hits, print_note
 from spi_lightning.evaluation.hits import evaluate_hits, write_hits
 from spi_lightning.evaluation.hits.tuned import AFTER, BEFORE, changes, simulated_numbers
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
-from spi_lightning.methods import CheckpointMethod
 from spi_lightning.reports import write_evaluation_report
 from spi_lightning.reports.tuning import change_lines, write_tuning_page
 from spi_lightning.results.decision import DecisionRule
@@ -63,18 +61,19 @@ def tune(cfg: DictConfig) -> dict[str, Any]:
     check_types(cfg, "tune", TYPES)
     trust(cfg.trust)
     folder, rule = Path(cfg.folder), DecisionRule(**cfg.decision)
-    before = _method(cfg, BEFORE, cfg.checkpoint)
-    patterns, found = surveyed(cfg, folder / PROPOSED)
+    before = network(cfg, BEFORE, cfg.checkpoint)
+    patterns, found = surveyed(cfg, before, folder / PROPOSED)
     recipe = Path(cfg.recipe) if cfg.recipe else write_recipe(found, folder / RECIPE, entries_of(cfg.bodies) or None)
     learned = draw_labelled(patterns, whole_number("labels.most", cfg.labels.most, 0), cfg.seed)
     words = _training_words(cfg, recipe, _kept_labels(cfg, patterns, learned, found))
     fit(compose("train", overrides=[*words, f"folder={quoted(str(folder))}"]), words)
-    after = _method(cfg, AFTER, folder)
+    like = like_file(recipe, "canonical")
+    after = network(cfg, AFTER, folder, float(like.speckle))
     scored = patterns.changed(labels=_without(patterns, learned))
     result = evaluate_hits(scored, [before, after], rule, primary=AFTER, show=print_note, seed=cfg.seed, device="cpu")
     result = replace(result, path=str(cfg.data.path))
     result = write_hits(folder / EVALUATION, result, scored)
-    drawn = instantiate(like_file(recipe, "canonical"), _convert_="all")(_UNSEEN, cfg.seed)
+    drawn = instantiate(like, _convert_="all")(_UNSEEN, cfg.seed)
     numbers = changes(result) | {"labels_learned": learned.tolist()}
     numbers["simulated"] = {one.name: simulated_numbers(one, drawn) for one in (before, after)}
     write_json(folder / CHANGES, numbers)
@@ -83,17 +82,6 @@ def tune(cfg: DictConfig) -> dict[str, Any]:
     for line in (*change_lines(numbers), f"page: {folder / PAGE}", f"run folder: {folder}"):
         Terminal().print(line, soft_wrap=True)
     return numbers
-
-
-def _method(cfg: DictConfig, name: str, checkpoint: Any) -> CheckpointMethod:
-    """Network of a checkpoint that sees the file as the survey does; UserError where it takes no canonical patterns."""
-    place = {"speckle": cfg.preprocess.speckle, "beam_centre": cfg.preprocess.beam_centre}
-    method = CheckpointMethod(
-        name, checkpoint, instantiate, device=cfg.device, hit_threshold=cfg.hits.threshold, **place
-    )
-    if not isinstance(method.task.preprocess, ScaleFree):
-        raise UserError(f"checkpoint={checkpoint}: tuned are networks of any detector (preprocess=scale_free)")
-    return method
 
 
 def _kept_labels(cfg: DictConfig, patterns: PatternFile, learned: NDArray[np.int64], found: Survey) -> Path | None:

@@ -103,6 +103,7 @@ def _detector_lines(survey: Survey, mask: Path | None) -> list[Line]:
     width = {
         "stated": "stated",
         "sphere fit": f"measured: spheres fitted to {scale.hits} hits, +- {100 * (scale.width_spread or 0):.0f} %",
+        "network": f"measured: where a network tells {scale.hits} hits apart best",
         "unknown": "assumed: no hit shows rings",
     }[scale.width_from]
     missing = {

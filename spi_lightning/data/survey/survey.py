@@ -111,8 +111,8 @@ class _Sums:
 
 def survey(
     patterns: PatternFile,
-    speckle: float | None = None,
-    beam_centre: Sequence[float] | None = None,
+    scale: FrameScale | None = None,
+    notes: Sequence[Note] = (),
     hit_threshold: float = 5.0,
     device: torch.device | str = "cpu",
 ) -> Survey:
@@ -120,15 +120,16 @@ def survey(
 
     Args:
         patterns: File of the frames.
-        speckle: Speckle width, pixel, if it is known; None: from the hits.
-        beam_centre: Row and column of the beam, pixel, if known; None: as the file says, else from the hits.
+        scale: Scale of its frames; None: found from the hits.
+        notes: Notes on that scale.
         hit_threshold: Standard deviations above background from which a frame is a hit.
         device: Device of the computation.
 
     Raises:
         UserError: No frame is a hit, or a frame cannot be read.
     """
-    scale, notes = find_scale(patterns, speckle, beam_centre, hit_threshold, device)
+    if scale is None:
+        scale, notes = find_scale(patterns, hit_threshold=hit_threshold, device=device)
     ring, square = _places(patterns.shape[1:], scale)
     sums = _summed(patterns, scale, ring, square, hit_threshold, device)
     is_hit = torch.cat(sums.is_hit)
