@@ -205,7 +205,8 @@ def _instead(result: HitResult, name: str) -> str:
     """What to do where a network cannot be trusted; one for patterns of any size has learnt no other experiment."""
     if name in result.metrics.get("scale", {}):
         return (
-            "check the speckle and the beam that were found, or label a few frames (spi label) and ask method=graph_cut"
+            "check the speckle and the beam that were found, tune it to the file (spi tune FILE), or label a few "
+            "frames (spi label) and ask method=graph_cut"
         )
     return "simulate this experiment and train on that, or ask method=general"
 
