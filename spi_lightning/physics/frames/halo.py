@@ -19,9 +19,10 @@ _BANDWIDTH: Final = 0.2  # of the density of frames over the logarithm of their 
 _STEPS: Final = 256  # at which it is computed
 _VALLEY: Final = 0.25  # density between two groups, over that of the lower
 _WIDEST: Final = 0.9  # standard deviation of the logarithm of the brightness of halos
-_DEVIATIONS: Final = 4.0  # above the middle of the group, up to which a frame is blank
+_DEVIATIONS: Final = 5.0  # above the middle of the group, up to which a frame is blank
 _SECTORS: Final = 8
 _RINGS: Final = 12
+_MEASURED: Final = 0.6  # share of a ring that must be measured
 _UNEVEN: Final = 0.05  # squared contrast around the beam from which no ring is that of a halo
 _TRIED: Final = 48  # frames of the group in each of which rings are looked for
 _WITH_RINGS: Final = 0.25  # share of these that shows rings, from which they are no halos
@@ -46,7 +47,7 @@ def brightest_halo(photons: Tensor, mask: Tensor, beam_centre: Tensor, backgroun
     """Photons near the beam up to which frames are blank, see photons_near; 0 where the faintest are no halos.
 
     The faintest group of frames ends where their density over the logarithm of the brightness falls into a valley, or
-    four standard deviations above its middle. It is a halo if its brightness is of one order, if the sum of its
+    five standard deviations above its middle. It is a halo if its brightness is of one order, if the sum of its
     frames and most of them are explained better by a decay than by any sphere, and if no ring around the beam is
     uneven beyond Poisson noise.
 
@@ -106,7 +107,7 @@ def ring_contrast(photons: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Squared contrast of frames along twelve rings around their middle beyond Poisson noise, and over its error.
 
     Every ring is cut into eight sectors. Even light gives 0 whatever its photons, fully developed speckles of the width
-    of a sector 1.
+    of a sector 1. Rings of which less than 60 % was measured give 0, as light that falls steeply is not even there.
 
     Args:
         photons: (B, h, w) counts.
@@ -129,6 +130,8 @@ def ring_contrast(photons: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     expected = found.sum(2, keepdim=True) * share
     excess = ((found - expected) ** 2 - expected * (1 - share)).sum((0, 2))
     power = (expected**2).sum((0, 2)).clamp_min(1e-12)
+    whole = torch.bincount(ring.flatten(), minlength=_RINGS)[:_RINGS]
+    excess = torch.where(size.sum(1) >= _MEASURED * whole, excess, 0.0)
     return excess / power, excess / (2 * power).sqrt()
 
 
