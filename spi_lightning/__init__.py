@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from spi_lightning.api.densities import compare_densities as compare_densities
     from spi_lightning.api.evaluation import evaluate as evaluate
     from spi_lightning.api.networks import Trained as Trained
     from spi_lightning.api.networks import load as load
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Trained",
     "UserError",
+    "compare_densities",
     "evaluate",
     "find_support",
     "load",

@@ -21,6 +21,7 @@ FILE_KEY: Final[Mapping[str, str]] = {
     "phase": "data.path",
     "orient": "data.path",
     "compare": "runs",
+    "compare-densities": "densities",
     "report": "run",
     "weights": "name",
     "export": "run",
@@ -64,7 +65,8 @@ def run(name: str, first: int = 1) -> None:
 
         _print_page(help_of(name, words, FILE_KEY.get(name, "")))
         return
-    function = getattr(import_module(f"spi_lightning.apps.{name}"), name)
+    module = name.replace("-", "_")
+    function = getattr(import_module(f"spi_lightning.apps.{module}"), module)
     if name == CONFIG:
         first, name = (first + 1, words[0]) if words and words[0] in FILE_KEY else (first, "train")
     from .process.entry import run_app

@@ -31,6 +31,10 @@ class FSC:
     half_bit_crossing: Tensor
     one_over_e_crossing: Tensor
 
+    def falls_below(self, threshold: float) -> Tensor:
+        """Frequency (...) at which the curve first falls below a fixed threshold, such as 0.5 or 0.143; NaN: never."""
+        return crossing(self.frequency[1:], self.curve[..., 1:], threshold)
+
 
 def half_bit_threshold(independent: Tensor) -> Tensor:
     """Half-bit threshold (0.2071 + 1.9102 / sqrt(n)) / (1.2071 + 0.9102 / sqrt(n)) of n (S,) independent pixels.
@@ -60,15 +64,25 @@ def fsc(a: Tensor, b: Tensor, ndim: int, oversampling: float = 1.0) -> FSC:
     cross = rings.sum((first * second.conj()).real)
     power = (rings.sum(first.abs().square()) * rings.sum(second.abs().square())).sqrt()
     curve = cross / power.clamp_min(torch.finfo(power.dtype).tiny)
-    friedel = 1.0 if a.is_complex() or b.is_complex() else 2.0
-    half_bit = half_bit_threshold(rings.pixels.double() / (friedel * oversampling**ndim)).to(curve)
+    real = not (a.is_complex() or b.is_complex())
+    return with_crossings(curve, rings.frequency, independent_pixels(rings.pixels, ndim, oversampling, real))
+
+
+def independent_pixels(pixels: Tensor, ndim: int, oversampling: float, real: bool) -> Tensor:
+    """Independent pixels of shells (S,) float64; of a real density Friedel mates count once, see fsc."""
+    return pixels.double() / ((2.0 if real else 1.0) * oversampling**ndim)
+
+
+def with_crossings(curve: Tensor, frequency: Tensor, independent: Tensor) -> FSC:
+    """A curve (..., S) over the frequencies of shells (S,) with its thresholds, for (S,) independent pixels."""
+    half_bit = half_bit_threshold(independent).to(curve)
     # Shells of hardly more than one independent pixel have a threshold that no noisy pair passes; q = 0 is ignored.
     telling = torch.nonzero(half_bit < _TELLING)
     low = max(1, int(telling[0])) if len(telling) else len(half_bit) - 1
     return FSC(
         curve,
-        rings.frequency,
+        frequency,
         half_bit,
-        crossing(rings.frequency[low:], curve[..., low:], half_bit[low:].clamp_max(1 - 1e-6)),
-        crossing(rings.frequency[1:], curve[..., 1:], 1 / e),
+        crossing(frequency[low:], curve[..., low:], half_bit[low:].clamp_max(1 - 1e-6)),
+        crossing(frequency[1:], curve[..., 1:], 1 / e),
     )

@@ -29,12 +29,14 @@ class Alignment:
         overlap: (B,) |<density, reference>| / (norms), 0 to 1.
         shift: (B, ndim) translation that was applied, after the twin, pixel.
         twin: (B,) True where the twin was taken.
+        factor: (B,) global phase that was applied last, of modulus 1; a sign of real densities.
     """
 
     density: Tensor
     overlap: Tensor
     shift: Tensor
     twin: Tensor
+    factor: Tensor
 
 
 def align(density: Tensor, reference: Tensor, subpixel: bool = False) -> Tensor:
@@ -42,7 +44,7 @@ def align(density: Tensor, reference: Tensor, subpixel: bool = False) -> Tensor:
     return alignment(density, reference, subpixel).density
 
 
-def alignment(density: Tensor, reference: Tensor, subpixel: bool = False) -> Alignment:
+def alignment(density: Tensor, reference: Tensor, subpixel: bool = False, twins: bool = True) -> Alignment:
     """Align densities by the translation, twin and global phase of the largest overlap with a reference.
 
     Args:
@@ -50,6 +52,7 @@ def alignment(density: Tensor, reference: Tensor, subpixel: bool = False) -> Ali
         reference: (spatial) or (B, spatial) density, origin at n // 2.
         subpixel: Refine the shift below a pixel (Newton on the correlation, exact for band-limited densities) and move
             by Fourier interpolation; otherwise whole pixels, and no value changes but for the global phase.
+        twins: Whether the twin may be taken.
 
     Returns:
         Alignment; real densities stay real (their global phase is a sign), complex ones get the phase of the overlap.
@@ -60,7 +63,7 @@ def alignment(density: Tensor, reference: Tensor, subpixel: bool = False) -> Ali
     ndim, shape = density.ndim - 1, density.shape[1:]
     reference = reference.expand(density.shape)
     target = fourier(reference, ndim)[:, None]
-    candidates = torch.stack([density, twin(density, ndim)], dim=1)
+    candidates = torch.stack([density, twin(density, ndim)] if twins else [density], dim=1)
     spectra = fourier(candidates, ndim)
     score, peak = inverse_fourier(spectra.conj() * target, ndim).abs().flatten(2).max(2)
     middle = torch.tensor([n // 2 for n in shape], device=density.device)
@@ -78,8 +81,9 @@ def alignment(density: Tensor, reference: Tensor, subpixel: bool = False) -> Ali
         moved = roll_each(candidates[rows, other], chosen, ndim)
     inner = (moved.conj() * reference).flatten(1).sum(1)
     norms = moved.flatten(1).norm(dim=1) * reference.flatten(1).norm(dim=1)
-    moved = moved * inner.sgn().view(-1, *(1,) * ndim)
-    return Alignment(moved, inner.abs() / norms.clamp_min(1e-30), chosen.double(), other.bool())
+    factor = inner.sgn()
+    moved = moved * factor.view(-1, *(1,) * ndim)
+    return Alignment(moved, inner.abs() / norms.clamp_min(1e-30), chosen.double(), other.bool(), factor)
 
 
 def translate(density: Tensor, shift: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from spi_lightning import lazily
 
 if TYPE_CHECKING:
+    from spi_lightning.reports.densities.page import write_densities_report
     from spi_lightning.reports.hits.choice import CONTRADICTED, DISPUTED, choose_disputed, choose_frames
     from spi_lightning.reports.hits.embedding import require_embedding
     from spi_lightning.reports.hits.gallery import collect_gallery
@@ -28,6 +29,7 @@ __all__ = [
     "choose_frames",
     "collect_gallery",
     "require_embedding",
+    "write_densities_report",
     "write_evaluation_report",
     "write_orientation_report",
     "write_phasing_report",

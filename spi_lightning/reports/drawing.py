@@ -15,6 +15,7 @@ from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.metrics.hits.classification_curves import curve_bands
 from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal
 from spi_lightning.results import (
+    DensityComparison,
     HitResult,
     OrientationResult,
     PhasingResult,
@@ -23,6 +24,7 @@ from spi_lightning.results import (
     VolumeResult,
 )
 
+from .densities.figures import correlation_figure
 from .hits.curves import histogram_figure, roc_figure
 from .hits.gallery import Caption, collect_gallery, gallery_figure
 from .laboratory import crystal_figure
@@ -103,6 +105,11 @@ def volumes(result: VolumeResult, pattern: int = 0) -> Figure:
     if not 0 <= pattern < len(result.patterns):
         raise UserError(f"pattern={pattern}: the result holds {len(result.patterns)} displayed patterns, from 0")
     return slices_figure(result, result.patterns[pattern])
+
+
+def densities(result: DensityComparison) -> Figure:
+    """Correlation of every two densities over frequency, with its thresholds."""
+    return correlation_figure(result)
 
 
 def orientation(result: OrientationResult) -> Figure:

@@ -17,6 +17,7 @@ from typing import Final
 from spi_lightning.codec import load
 from spi_lightning.errors import UserError
 
+from .densities import DENSITIES_FILE, DensityComparison
 from .hits import HITS_FILE, HitResult
 from .orientation import ORIENTATION_FILE, OrientationResult
 from .phasing import PHASING_FILE, PhasingResult
@@ -24,7 +25,9 @@ from .supports import SUPPORTS_FILE, SupportResult
 from .training import LOG, TrainingResult
 from .volumes import VOLUMES_FILE, VolumeResult
 
-Result = HitResult | PhasingResult | OrientationResult | SupportResult | VolumeResult | TrainingResult
+Result = (
+    HitResult | PhasingResult | OrientationResult | SupportResult | VolumeResult | DensityComparison | TrainingResult
+)
 
 
 KINDS: Final[Mapping[str, Callable[[Path], Result]]] = {
@@ -33,6 +36,7 @@ KINDS: Final[Mapping[str, Callable[[Path], Result]]] = {
     ORIENTATION_FILE: lambda folder: load(folder / ORIENTATION_FILE, OrientationResult),
     SUPPORTS_FILE: lambda folder: load(folder / SUPPORTS_FILE, SupportResult),
     VOLUMES_FILE: lambda folder: load(folder / VOLUMES_FILE, VolumeResult),
+    DENSITIES_FILE: lambda folder: load(folder / DENSITIES_FILE, DensityComparison),
     LOG: TrainingResult.load,
 }
 """File that determines the kind of a run folder -> function that reads the result of such a folder."""
@@ -58,7 +62,7 @@ def read(run: str | os.PathLike[str]) -> Result:
     """Result of a run, an object of the dataclass of its kind.
 
     Args:
-        run: Folder of a training, an evaluation, a phasing or an orientation run.
+        run: Folder of a training, an evaluation, a phasing, an orientation run or a comparison of densities.
 
     Raises:
         UserError: The folder holds no result, or a damaged one.
@@ -73,6 +77,7 @@ def read(run: str | os.PathLike[str]) -> Result:
 
 __all__ = [
     "KINDS",
+    "DensityComparison",
     "HitResult",
     "OrientationResult",
     "PhasingResult",

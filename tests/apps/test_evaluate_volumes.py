@@ -19,11 +19,10 @@ from spi_lightning.errors import UserError
 from spi_lightning.io.volumes.cxi_image import read_cxi_image
 from spi_lightning.io.volumes.laboratory_file import read_laboratory
 from spi_lightning.io.volumes.mrc import read_mrc
-from spi_lightning.io.volumes.vti import read_vti
+from spi_lightning.io.volumes.vti import read_vti, read_vti_notes
 from spi_lightning.notes import Level
 from spi_lightning.results import read
 from spi_lightning.simulate.volumes import VolumeSimulator
-from tests.io.volumes.vti_notes import read_vti_notes
 from tests.reports.again import require_same_page
 
 CONF = Path(__file__).parents[2] / "conf"

@@ -57,3 +57,21 @@ def test_crossing_is_linear_between_shells() -> None:
     frequency = torch.tensor([0.1, 0.2, 0.3, 0.4])
     curves = torch.tensor([[1.0, 0.6, 0.2, 0.9], [1.0, 1.0, 1.0, 1.0], [0.1, 1.0, 1.0, 1.0]])
     assert crossing(frequency, curves, 0.4).tolist() == pytest.approx([0.25, float("nan"), 0.1], nan_ok=True)
+
+
+@pytest.mark.parametrize(("n", "threshold"), [(4, 0.698), (25, 0.425), (100, 0.307), (400, 0.242), (1e4, 0.186)])
+def test_half_bit_threshold_agrees_with_the_curve_of_the_paper(n: float, threshold: float) -> None:
+    # half a bit for the sum of two halves: log2(1 + 2 SNR) = 0.5, SNR = 0.2071 in each; and the threshold of any SNR,
+    # (SNR + (2 sqrt(SNR) + 1) / sqrt(n)) / (1 + SNR + 2 sqrt(SNR) / sqrt(n)), van Heel & Schatz (2005), Eqs. 4 and 17
+    snr = (2**0.5 - 1) / 2
+    root = n**0.5
+    general = (snr + (2 * snr**0.5 + 1) / root) / (1 + snr + 2 * snr**0.5 / root)
+    found = float(half_bit_threshold(torch.tensor([n])))
+    assert found == pytest.approx(min(general, 1), abs=1e-3) and found == pytest.approx(threshold, abs=2e-3)
+
+
+def test_independent_noise_stays_within_the_chance_of_its_pixels() -> None:
+    a, b = torch.randn(2, 24, 24, 24, generator=torch.Generator().manual_seed(0))
+    found, pixels = fsc(a, b, 3), shells(a.shape).pixels
+    assert float((found.curve.abs() * (pixels / 2).sqrt())[1:].max()) < 3.5
+    assert bool(found.falls_below(0.143) <= found.frequency[2])

@@ -12,11 +12,10 @@ import torch
 from spi_lightning.apps import spi
 from spi_lightning.io.volumes.cxi_image import read_cxi_image
 from spi_lightning.io.volumes.laboratory_file import read_laboratory
-from spi_lightning.io.volumes.vti import read_vti
+from spi_lightning.io.volumes.vti import read_vti, read_vti_notes
 from spi_lightning.physics.bragg.geometry import BraggGeometry
 from spi_lightning.physics.bragg.laboratory import LaboratoryCrystal, firm
 from spi_lightning.physics.fourier import fourier
-from tests.io.volumes.vti_notes import read_vti_notes
 
 N, BEND = 32, 2500.0  # 1/m: strain along Q changes by so much per length along Q
 ARM = BraggGeometry(9000.0, 0.5, 55e-6, 32.174, 12.6346, -0.01, beam_row=-284.0, beam_column=616.0)

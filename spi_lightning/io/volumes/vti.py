@@ -79,6 +79,16 @@ def read_vti(path: str | Path) -> tuple[dict[str, NDArray[Any]], NDArray[np.floa
     return found, np.array([float(part) for part in image.attrib["Spacing"].split()])[::-1]
 
 
+@reads("VTK image data")
+def read_vti_notes(path: str | Path) -> dict[str, str]:
+    """Texts by name of a file of write_vti, which ParaView displays as field data."""
+    root = ElementTree.fromstring(Path(path).read_bytes().partition(b"<AppendedData")[0] + b"</VTKFile>")
+    return {
+        item.attrib["Name"]: bytes(int(code) for code in (item.text or "").split()).rstrip(b"\0").decode()
+        for item in root[0].iterfind("FieldData/Array")
+    }
+
+
 def _volumes(path: str | Path, arrays: Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
     """Arrays (z, y, x) in dtypes of VTK, little-endian, C order (x is the fast axis, as in VTK)."""
     volumes: dict[str, NDArray[Any]] = {}
