@@ -74,6 +74,14 @@ def analyse(
         quaternion, numbers["icosahedral_share"] = _in_icosahedral_axes(quaternion, output, written, notes)
     test = uniformity(quaternion.numpy(), output.weight, output.candidate, output.probability, symmetry, control)
     numbers["controlled"] = control is not None
+    views = round(len(quaternion) * np.radians(numbers["sampling_step_deg"]) / (4 * np.pi))  # up to q and -q
+    if test.patterns < views:
+        notes.append(
+            Note.warning(
+                f"{test.patterns} patterns for {len(quaternion):,} orientations, which need {views} or more, one for "
+                "each view; give more patterns or a smaller emc.num_div"
+            )
+        )
     index, probability = torch.from_numpy(output.candidate), torch.from_numpy(output.probability)
     error = None
     if true is not None:

@@ -24,6 +24,7 @@ from spi_lightning.io.dragonfly.output import read_log
 from spi_lightning.progress import ProgressBar
 from spi_lightning.write_errors import new_hdf5
 
+from .emc.settings import POINT_GROUPS
 from .settings import FirstGuess, Rings
 from .window import Window
 
@@ -97,9 +98,13 @@ def write_input(
     keep = classes < 2
     write_emc(folder / PHOTONS, (window.cut(patterns.read(frames)) * keep for frames in _pieces(patterns)))
     size = model_size(detector)
-    write_start(folder / START, first_guess(mean, detector, size, start.noise, start.seed))
+    write_start(folder / START, first_guess(mean, detector, size, start))
     lines: dict[str, Any] = {"in_photons_file": PHOTONS, "in_detector_file": DETECTOR, "start_model_file": START}
     lines |= {"output_folder": f"{OUTPUT}/", "log_file": LOG, "save_prob": 1, "verbosity": 1, **emc}
+    if "point_group" in emc:
+        lines["point_group"] = {word: letters for letters, word in POINT_GROUPS.items()}.get(
+            emc["point_group"], emc["point_group"]
+        )
     with atomic_write(folder / CONFIG) as part:
         text = "".join(f"{name} = {value}\n" for name, value in lines.items())
         part.write_text(f"[emc]\n{text}", encoding="utf-8")
@@ -141,25 +146,25 @@ def model_size(detector: Detector) -> int:
     return int(2 * np.ceil(np.linalg.norm(detector.q, axis=-1).max()) + 3)
 
 
-def first_guess(
-    mean: NDArray[np.float64], detector: Detector, size: int, noise: float, seed: int
-) -> NDArray[np.float64]:
-    """The mean pattern's radial profile turned into a volume, times 1 + noise * uniform(-1, 1).
+def first_guess(mean: NDArray[np.float64], detector: Detector, size: int, start: FirstGuess) -> NDArray[np.float64]:
+    """The mean pattern's radial profile turned into a volume, times 1 + noise * uniform(-1, 1), or white noise alone.
 
-    Dragonfly's own first guess is white noise, in which all bright patterns prefer the same few orientations; from a
+    White noise is Dragonfly's own first guess, in which all bright patterns prefer the same few orientations; from a
     profile that suits all orientations alike, patterns choose by their own features.
 
     Args:
         mean: (h, w) mean photons of a pattern in each pixel.
         detector: Geometry and classes of these pixels.
         size: Number of voxels along an edge.
-        noise: Share of the values that is random.
-        seed: Seed of that random share.
+        start: Kind, share of noise and seed.
 
     Returns:
         (size, size, size) photons per pixel, positive.
     """
+    draw = np.random.default_rng(start.seed)
     used = detector.classes < 2
+    if start.kind == "random":
+        return np.asarray(2 * mean[used].mean() * draw.uniform(0, 1, (size, size, size)))
     q = np.linalg.norm(detector.q, axis=-1)[used]
     bins = np.rint(2 * q).astype(np.int64)
     pixels = np.bincount(bins)
@@ -170,7 +175,7 @@ def first_guess(
     axis = np.arange(size) - size // 2
     radius = np.sqrt(axis[:, None, None] ** 2 + axis[:, None] ** 2 + axis**2)
     guess = np.exp(np.interp(radius, measured / 2, profile))
-    return np.asarray(guess * (1 + noise * np.random.default_rng(seed).uniform(-1, 1, guess.shape)))
+    return np.asarray(guess * (1 + start.noise * draw.uniform(-1, 1, guess.shape)))
 
 
 def write_start(path: Path, guess: NDArray[np.float64]) -> None:

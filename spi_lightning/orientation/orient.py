@@ -75,8 +75,7 @@ def solve(problem: OrientationProblem, folder: Path) -> tuple[OrientationResult,
     written = write_input(folder, patterns, problem.window, settings.rings, settings.emc, settings.start)
     if problem.program is not None:
         run_dragonfly(problem.program, folder, settings.iterations, settings.threads, settings.keep)
-    elif settings.output is None:
-        run_native(folder, written, settings)
+    further = run_native(folder, written, settings) if problem.program is None and settings.output is None else {}
     output = _output(problem, folder)
     control = read_control(settings.control)
     result, test, numbers = analyse(output, written, settings.symmetry, true_orientations(patterns), control)
@@ -90,7 +89,7 @@ def solve(problem: OrientationProblem, folder: Path) -> tuple[OrientationResult,
     )
     metrics = {"patterns": test.patterns, "symmetry": settings.symmetry, "orientations": len(output.quaternion)}
     metrics |= {**numbers, "iteration": output.iteration, "photons_judged": written.photons}
-    return result, metrics | {"uniformity": summary(test)}
+    return result, metrics | further | {"uniformity": summary(test)}
 
 
 def _output(problem: OrientationProblem, folder: Path) -> DragonflyOutput:

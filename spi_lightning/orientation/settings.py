@@ -42,15 +42,28 @@ class Rings:
 
 @dataclass(frozen=True)
 class FirstGuess:
-    """First merged intensity: the mean pattern turned into a volume.
+    """First merged intensity.
 
     Attributes:
-        noise: Share of the first guess that is random.
-        seed: Seed of that random share.
+        kind: ``profile``, the mean pattern turned into a volume, or ``random``, white noise as Dragonfly's own.
+        noise: Share of the profile that is random.
+        seed: Seed of what is random.
+        count: Number of runs from first guesses of as many seeds, of which the likeliest result counts; more than 1 for
+            the EMC of this package alone.
+
+    Raises:
+        UserError: An unknown kind, or a count that is not whole or below 1.
     """
 
+    kind: str = "profile"
     noise: float = 0.03
     seed: int = 0
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("profile", "random"):
+            raise UserError(f"start.kind={self.kind}: give profile or random")
+        object.__setattr__(self, "count", whole_number("start.count", self.count, 1))
 
 
 def _usual_emc() -> dict[str, Any]:
@@ -119,5 +132,7 @@ class OrientationSettings:
             raise UserError(f"keep={self.keep}: give last or all")
         if self.dragonfly is None and self.output is None:
             read_emc(self.emc)
+        elif self.dragonfly is not None and self.start.count > 1:
+            raise UserError(f"start.count={self.start.count}: Dragonfly is run once; leave it out, or dragonfly=")
         if not self.memory > 0:
             raise UserError(f"memory={self.memory}: give a number above 0, GB")

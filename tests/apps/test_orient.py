@@ -70,13 +70,14 @@ def test_everything_is_in_the_run_folder(
 ) -> None:
     monkeypatch.setenv("PATH", f"{stand_in(tmp_path).parent}{os.pathsep}{os.environ['PATH']}")
     settings = (f"data.path={patterns}", f"symmetry={symmetry}", "threads=2", "emc.num_div=4", "+emc.alpha=0.2")
+    settings += ("+emc.point_group=icosahedral",)
     settings += (f"dragonfly={PROGRAM}",)  # by its name in PATH
     numbers = run(monkeypatch, tmp_path / "run", *settings)
     names = {item.name for item in (tmp_path / "run").iterdir()}
     assert names >= {"config.yaml", "versions.json", "metrics.json", "report.html", "orientation.h5", "dragonfly.log"}
     assert [item.name for item in (tmp_path / "run" / "data").iterdir()] == ["output_003.h5"]
     lines = (tmp_path / "run" / "config.ini").read_text().splitlines()
-    assert {"num_div = 4", "alpha = 0.2", "save_prob = 1", "need_scaling = 1"} <= set(lines)
+    assert {"num_div = 4", "alpha = 0.2", "point_group = A5", "save_prob = 1", "need_scaling = 1"} <= set(lines)
     assert "-t 2 3" in (tmp_path / "run" / "dragonfly.log").read_text()
     assert numbers["patterns"] == PATTERNS and numbers["orientations"] == 500 and numbers["iteration"] == 3
     recovery, test = numbers["recovery"], numbers["uniformity"]
@@ -169,6 +170,8 @@ def test_failing_dragonfly_shows_its_log(
         ),
         (("dragonfly=null", "emc.num_div=0"), "emc.num_div=0 must be above 0"),
         (("dragonfly=null", "emc.beta_schedule=1"), "emc.beta_schedule=1: give growth and period, such as 1.25 1"),
+        (("start.count=2",), "start.count=2: Dragonfly is run once"),
+        (("start.kind=flat",), "start.kind=flat: give profile or random"),
         (("dragonfly=null", "device=nowhere"), "device=nowhere is not available here"),
     ],
 )
@@ -216,6 +219,18 @@ def test_without_dragonfly_the_emc_of_this_package_writes_the_same_files(
     assert longer["iteration"] == 4 and len((tmp_path / "run" / "EMC.log").read_text().splitlines()) == 7
 
 
+def test_the_likeliest_of_several_starts_counts(
+    patterns: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = (f"data.path={patterns}", "emc.num_div=2", "start.count=3", "start.kind=random", "start.seed=5")
+    numbers = run(monkeypatch, tmp_path / "run", *settings)
+    likelihood = numbers["starts"]
+    assert isinstance(likelihood, dict) and set(likelihood) == {"5", "6", "7"} and len(set(likelihood.values())) == 3
+    best = max(likelihood, key=lambda seed: likelihood[seed])
+    for name in ("EMC.log", "data/output_003.h5"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "run" / "starts" / best / name).read_bytes()
+
+
 def test_maps_show_a_belt_where_it_is() -> None:
     draw = np.random.default_rng(0)
     quaternion = draw.normal(size=(3000, 4))
@@ -243,9 +258,12 @@ def dragonfly() -> str:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_real_dragonfly_recovers_icosahedra_and_finds_a_belt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("route", ["native", "dragonfly"])
+def test_icosahedra_are_recovered_and_a_belt_is_found(
+    route: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Orientations up to symmetry and one rotation, to less than the sampling step; a belt is not even."""
-    program = dragonfly()
+    program = "null" if route == "native" else dragonfly()
     make(tmp_path / "all.cxi", 1500, "seed=11")
     known = torch.from_numpy(open_patterns(tmp_path / "all.cxi").labels["orientation"]).double()
     fivefold = torch.tensor([0.0, 1.0, (1 + 5**0.5) / 2], dtype=torch.float64)

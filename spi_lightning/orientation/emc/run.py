@@ -104,8 +104,10 @@ def run_emc(folder: Path, source: EmcInput, guess: NDArray[np.float64], run: Emc
     """
     key = fingerprint(source.counts, source.detector.q, source.detector.classes, run.settings, guess)
     problem = emc_problem(source, run)
-    found = last_checkpoint(folder, key)
-    log = {name: values[: found.iteration] for name, values in read_log(folder / LOG).items()} if found else {}
+    found, log = last_checkpoint(folder, key), read_log(folder / LOG)
+    if found and len(log["iteration"]) < found.iteration:
+        found = None
+    log = {name: values[: found.iteration] for name, values in log.items()} if found else {}
     state = found.state(run.device) if found else first_state(problem, torch.from_numpy(guess).to(problem.correction))
     done = found.iteration if found else 0
     with ProgressBar(TimeElapsedColumn(), always=True) as progress:

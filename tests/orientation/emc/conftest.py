@@ -1,4 +1,4 @@
-"""A small experiment whose truth is known: three blobs of intensity, and patterns that lie exactly on their slices."""
+"""A small experiment whose truth is known: blobs of intensity, and patterns that lie exactly on their slices."""
 
 from dataclasses import dataclass
 
@@ -31,11 +31,14 @@ class Experiment:
 
 
 def blobs(q: Tensor) -> Tensor:
-    """Intensity of Friedel symmetry and no other: three pairs of Gaussians on a smooth ground; two have an axis."""
-    total = 30 * torch.exp(-(q**2).sum(dim=-1) / 50) + 0.5
-    for strength, centre in ((60.0, (1.0, 4.0, 3.0)), (35.0, (5.0, -2.0, 1.0)), (20.0, (0.0, 6.0, -4.0))):
+    """Intensity of Friedel symmetry and no other, features in every slice: pairs of Gaussians on a smooth ground."""
+    draw = torch.Generator().manual_seed(8)
+    total = 20 * torch.exp(-(q**2).sum(dim=-1) / 40) + 0.5
+    for _ in range(20):
+        direction, (radius, strength) = torch.randn(3, generator=draw), torch.rand(2, generator=draw).tolist()
+        centre = (direction / direction.norm() * (2 + 6 * radius)).to(q)
         for sign in (1, -1):
-            total = total + strength * torch.exp(-((q - sign * q.new_tensor(centre)) ** 2).sum(dim=-1) / 6)
+            total = total + 40 * strength * torch.exp(-((q - sign * centre) ** 2).sum(dim=-1) / 5)
     return total
 
 

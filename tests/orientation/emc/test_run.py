@@ -11,6 +11,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.io.dragonfly.output import read_log, read_output
 from spi_lightning.orientation.dragonfly import first_guess
 from spi_lightning.orientation.emc import EmcInput, EmcRun, EmcSettings, read_emc, run_emc
+from spi_lightning.orientation.settings import FirstGuess
 from spi_lightning.physics.rotations.orientations import random_quaternions
 
 from .conftest import Experiment
@@ -27,7 +28,7 @@ def source(experiment: Experiment) -> EmcInput:
 
 
 def guess_of(source: EmcInput) -> np.ndarray:
-    return first_guess(source.mean(), source.detector, source.size, 0.1, 0)
+    return first_guess(source.mean(), source.detector, source.size, FirstGuess(noise=0.1))
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(source: EmcInput, tmp_path: Path) -> None:
