@@ -41,7 +41,7 @@ def require_logits(network: Any, logits: Any, count: int, classes: int) -> Tenso
     Args:
         network: Network that answered, for the message.
         logits: Its answer, a last axis of one left out.
-        count: Number of patterns B.
+        count: Number of patterns B, by shape: len of a tensor would fix it in an exported graph.
         classes: Number of classes.
     """
     wanted = (count,) if classes == 1 else (count, classes)

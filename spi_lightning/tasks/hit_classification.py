@@ -103,7 +103,7 @@ class HitClassification(TrainedTask):
         pattern = self.preprocess(batch)
         with errors_of("network", self.network, pattern):
             logits = self.network(pattern)
-        return require_logits(self.network, logits, len(pattern), self.classes)
+        return require_logits(self.network, logits, pattern.shape[0], self.classes)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Mean loss of a batch."""
@@ -180,7 +180,7 @@ class HitClassification(TrainedTask):
         with errors_of("network", self.network, features):
             logits: Tensor = self.network.head(features)  # type: ignore[operator]
         squeezed = logits.squeeze(-1) if self.classes == 1 else logits
-        return require_logits(self.network, squeezed, len(features), self.classes)
+        return require_logits(self.network, squeezed, features.shape[0], self.classes)
 
     def target(self, batch: Batch) -> Tensor:
         """Target of the loss, (B,) int64: is_single_hit or kind; -1 where unknown."""
