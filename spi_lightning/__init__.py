@@ -89,4 +89,4 @@ __getattr__ = lazily(__name__)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, "__version__"])

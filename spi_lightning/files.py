@@ -137,7 +137,7 @@ def folder_lock(folder: str | os.PathLike[str]) -> Iterator[None]:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise UserError(
-                    f"folder={folder}: another run is using it; wait for it, or give another folder with hydra.run.dir="
+                    f"folder={folder}: another run is using it; wait for it, or give another folder with out="
                 ) from error
         yield
 

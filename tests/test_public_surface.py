@@ -11,7 +11,7 @@ import spi_lightning
 def test_every_public_name_is_there() -> None:
     for name in spi_lightning.__all__:
         assert getattr(spi_lightning, name).__name__ == name
-    assert set(spi_lightning.__all__) <= set(dir(spi_lightning))
+    assert {*spi_lightning.__all__, "__version__"} == set(dir(spi_lightning))
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:

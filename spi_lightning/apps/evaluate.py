@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from spi_lightning import codec
 from spi_lightning.apps.configuration.choose_methods import make_methods
 from spi_lightning.apps.configuration.evaluated_data import open_frames, open_volumes
+from spi_lightning.apps.configuration.plain_words import as_typed
 from spi_lightning.apps.configuration.resolved import resolved
 from spi_lightning.apps.configuration.value_types import NAMES, TEXT, check_types
 from spi_lightning.apps.process.job_folder import record
@@ -107,7 +108,7 @@ def _hits(cfg: DictConfig, folder: Path, cache: Cache) -> dict[str, Any]:
         occlusion=cfg.report.occlusion,
     )
     record(cfg)
-    result = replace(result, path=str(cfg.data.get("path", patterns.path)), command=" ".join(sys.argv))
+    result = replace(result, path=str(cfg.data.get("path", patterns.path)), command=_command())
     result = write_hits(folder, result, patterns, cfg.selection.uncertain)
     print_hits(result, write_evaluation_report(folder, _figures(cfg), cfg.report.embedding))
     return result.metrics
@@ -122,7 +123,7 @@ def _supports(cfg: DictConfig, folder: Path, cache: Cache) -> dict[str, Any]:
     result = compare_supports(
         patterns, methods, cache, chosen.fraction, int(chosen.curve), int(chosen.gallery), scoring, print_note
     )
-    result = replace(result, path=str(cfg.data.get("path", patterns.path)), command=" ".join(sys.argv))
+    result = replace(result, path=str(cfg.data.get("path", patterns.path)), command=_command())
     record(cfg)
     write_json(folder / METRICS, result.metrics)
     codec.save(folder / SUPPORTS_FILE, result)
@@ -136,7 +137,7 @@ def _volumes(cfg: DictConfig, folder: Path, cache: Cache) -> dict[str, Any]:
     methods = list(make_methods(cfg, "volumes"))
     compared = compare(VolumeQuestion(open_volumes(cfg.data, settings), settings), methods, cache)
     record(cfg)
-    result = compared.result(str(cfg.device), " ".join(sys.argv), write_outputs(folder, compared))
+    result = compared.result(str(cfg.device), _command(), write_outputs(folder, compared))
     write_json(folder / METRICS, compared.metrics)
     codec.save(folder / VOLUMES_FILE, result)
     print_volumes(compared.metrics, result.notes, write_volumes_report(folder, _figures(cfg)))
@@ -154,3 +155,9 @@ def _extra_numbers(metric: DictConfig | None) -> dict[str, HitNumber]:
     if not isinstance(made, HitMetrics):
         raise UserError(f"metric: {type(made).__name__} scores no single hits; choose hits, or one with extra numbers")
     return made.extra
+
+
+def _command() -> str:
+    """The command as it was typed, for the page."""
+    name, *words = sys.argv[1:] or ["evaluate"]
+    return as_typed("evaluate", sys.argv[1:]) if "=" in name else as_typed(name, words)

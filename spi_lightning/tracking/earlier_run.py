@@ -48,14 +48,14 @@ def require_free(folder: Path, config: Mapping[str, Any]) -> None:
             files of another program under the names of this one.
     """
     if any(folder.glob("*.ckpt")):
-        raise UserError(f"folder={folder}: holds the checkpoints of a run; give another folder with hydra.run.dir=")
+        raise UserError(f"folder={folder}: holds the checkpoints of a run; give another folder with out=")
     if not (folder / CONFIG).is_file():
         besides = _OF_PHASING if _kind(config) == PHASING else ()
         foreign = [name for name in dict.fromkeys((VERSIONS, LOG, *_FILES, *besides)) if (folder / name).exists()]
         if foreign and not _is_resumed(folder, config.get("resume")):
             raise UserError(
                 f"folder={folder}: holds {foreign[0]} of no run that has a {CONFIG}, which would be overwritten; give "
-                "another folder with hydra.run.dir="
+                "another folder with out="
             )
         return
     there, ours = _kind_of_file(folder / CONFIG), _kind(config)
@@ -63,17 +63,16 @@ def require_free(folder: Path, config: Mapping[str, Any]) -> None:
         what = f"the {there} of an earlier run" if there else f"a {CONFIG} that is of no run of this program"
         raise UserError(
             f"folder={folder}: holds {what}, whose {CONFIG} and numbers this {ours or 'run'} would overwrite; "
-            "give another folder with hydra.run.dir="
+            "give another folder with out="
         )
     if ours == EVALUATION and not config.get("overwrite") and (other := _other_subject(folder, config)):
         raise UserError(
-            f"folder={folder}: holds an evaluation of {other}; overwrite=true replaces it, hydra.run.dir= names "
-            "another folder"
+            f"folder={folder}: holds an evaluation of {other}; overwrite=true replaces it, out= names another folder"
         )
     if ours == TRAINING and not _is_resumed(folder, config.get("resume")) and _was_trained(folder):
         raise UserError(
             f"folder={folder}: holds an earlier training; resume={folder} goes on with it, and a new one takes another "
-            "folder, hydra.run.dir="
+            "folder, out="
         )
 
 
@@ -129,7 +128,7 @@ def earlier_notes(folder: Path) -> list[Note]:
     return [
         Note.warning(
             f"folder={folder}: holds an earlier {kind}, which this one replaces ({there.name} of "
-            f"{date:%Y-%m-%d %H:%M}); to keep it, give another folder with hydra.run.dir="
+            f"{date:%Y-%m-%d %H:%M}); to keep it, give another folder with out="
         )
     ]
 

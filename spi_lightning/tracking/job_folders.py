@@ -63,7 +63,7 @@ def run_folder(resume: str | None, new: str) -> str:
     if run_of(resume).is_file():
         raise UserError(
             f"resume={resume}: lies in no run folder (RUN/checkpoints/last.ckpt); name a folder for it with "
-            f"hydra.run.dir=, or start a new run from its weights with checkpoint={resume}"
+            f"out=, or start a new run from its weights with checkpoint={resume}"
         )
     return str(run_of(resume))
 

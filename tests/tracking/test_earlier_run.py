@@ -121,7 +121,7 @@ def test_what_will_be_replaced_is_named_with_its_date(tmp_path: Path, config: st
     os.utime(folder / name, (1.7e9, 1.7e9))
     (line,) = map(str, earlier_notes(folder))
     assert line.startswith(f"WARNING: folder={folder}: holds an earlier ") and f"({name} of 2023-11-1" in line
-    assert line.endswith("give another folder with hydra.run.dir=")
+    assert line.endswith("give another folder with out=")
 
 
 @pytest.mark.parametrize("config", ["", "phasing: {}", "methods: []", "trainer: {}"])

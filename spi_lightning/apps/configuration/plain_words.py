@@ -3,6 +3,7 @@
 import glob
 import os
 import re
+import shlex
 from collections.abc import Sequence, Set
 from pathlib import Path
 from typing import Final
@@ -80,6 +81,19 @@ def choice_of_file(word: str) -> str:
     if not value.endswith(".yaml") or not (CONF / group).is_dir() or not Path(value).is_file():
         return word
     return f"{key}={os.path.relpath(Path(value).with_suffix(''), CONF / group)}"
+
+
+def as_typed(command: str, words: Sequence[str]) -> str:
+    """Line of a command as a user writes it, from its words as Hydra reads them: ``method=`` and ``out=`` again.
+
+    Args:
+        command: Name of the command.
+        words: Words of the command line behind its name, as command_line gives them.
+    """
+    plain = {"methods": "method", "hydra.run.dir": "out", "hydra.sweep.dir": "out"}
+    plain |= {OUT[command]: "out"} if command in OUT else {}
+    pairs = (word.partition("=") for word in words)
+    return shlex.join(["spi", command, *(f"{plain.get(key, key)}{equals}{value}" for key, equals, value in pairs)])
 
 
 def word_of_a_scan(words: Sequence[str]) -> str:

@@ -6,7 +6,6 @@ A run that is stopped says so in one line and exits with 130 (Ctrl-C), 143 (SIGT
 import functools
 import logging
 import os
-import shlex
 import sys
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.configuration.composition import compose_by_signature
 from spi_lightning.apps.configuration.mistake_lines import one_line
-from spi_lightning.apps.configuration.plain_words import command_line
+from spi_lightning.apps.configuration.plain_words import as_typed, command_line
 from spi_lightning.apps.configuration.resolved import escaped, keep_names, resolved
 from spi_lightning.console import quiet_output
 from spi_lightning.distributed import first_process, keep_freed_memory, launched, shared_line
@@ -78,7 +77,7 @@ def run_app(function: Callable[[DictConfig], Any], first: int = 1, file_key: str
         @functools.wraps(function)
         def task(cfg: DictConfig) -> Any:
             sys.argv = [*begun, *words]  # as the other processes of a training are started
-            with stopped_with(lambda: f"{shlex.join(['spi', name, *words])} {AGAIN.get(name, 'begins again')}"):
+            with stopped_with(lambda: f"{as_typed(name, words)} {AGAIN.get(name, 'begins again')}"):
                 return function(cfg)
 
         sys.argv = [begun[0], *words]

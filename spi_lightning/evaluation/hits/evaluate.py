@@ -241,9 +241,10 @@ def reason_of(
     """
     if len(names) < 2:
         return ""
-    which = "the mean of the networks" if name == ENSEMBLE else "the one network" if trained else "the first"
+    which = f"the mean of the {len(trained)} networks among" if name == ENSEMBLE else "the one network among"
+    which = which if name == ENSEMBLE or trained else "the first of"
     known = {other: area for other, area in (areas or {}).items() if area is not None}
     best, better = max(known, key=lambda other: known[other], default=name), ""
     if known.get(best, 0) > known.get(name, 1):
         better = f": {best} ranks better (area under ROC {known[best]:.3f} against {known[name]:.3f})"
-    return f"; {name} is {which} of {len(names)} methods, selection.method=NAME chooses another{better}"
+    return f"; {name} is {which} {len(names)} methods, selection.method=NAME chooses another{better}"

@@ -35,6 +35,7 @@ def varied_settings(runs: Sequence[Run]) -> list[Column]:
     one that has one value in all runs of the kinds that have it.
     """
     runs = [_without_methods(run) if run.method else run for run in runs]
+    runs = [replace(run, words=dict(_by_key(run.words))) for run in runs]
     leaves = [dict(_leaves(run.settings)) for run in runs]
     named = list(dict.fromkeys(key for run in runs for key in run.words if _concerns(key)))
     named = [key for key in named if len({run.words.get(key) for run in runs}) > 1]
@@ -54,6 +55,16 @@ def _without_methods(run: Run) -> Run:
     settings = {key: value for key, value in run.settings.items() if key not in _METHODS}
     words = {key: value for key, value in run.words.items() if key not in _METHODS}
     return replace(run, settings=settings, words=words)
+
+
+def _by_key(words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Words of a command by key, of a mapping such as ``data.patterns={train: 100, val: 10}`` one for each of its keys."""
+    for key, word in words.items():
+        try:
+            value = yaml.safe_load(word) if word.startswith("{") else word
+        except yaml.YAMLError:
+            value = word
+        yield from _leaves(value, key) if isinstance(value, Mapping) else [(key, word)]
 
 
 def _leaves(settings: Any, parent: str = "") -> Iterator[tuple[str, str]]:

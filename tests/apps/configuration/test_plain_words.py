@@ -8,7 +8,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from spi_lightning.apps.configuration.plain_words import quote_names, quoted
+from spi_lightning.apps.configuration.plain_words import as_typed, command_line, quote_names, quoted
 from spi_lightning.apps.configuration.resolved import escaped, keep_names
 from tests.apps.small_runs import CONF
 
@@ -72,3 +72,13 @@ def test_a_recipe_needs_no_quotes(recipe: str) -> None:
         assert compose("phase", overrides=words).phasing.recipe == recipe
     listed = ["phasing.recipe=[{update: ER, repeat: 5}]", "phasing.recipe='5*ER'"]
     assert quote_names(listed) == listed
+
+
+def test_a_command_is_shown_as_it_was_typed() -> None:
+    typed = ["frames.h5", "method=[graph_cut,photon_count]", "out=runs/mine", "data.path=a b.h5"]
+    words = command_line("evaluate", typed[1:], "data.path")
+    assert "hydra.run.dir=runs/mine" in words and words[0].startswith("methods=")
+    assert (
+        as_typed("evaluate", words) == "spi evaluate 'method=[graph_cut,photon_count]' out=runs/mine 'data.path=a b.h5'"
+    )
+    assert as_typed("simulate", command_line("simulate", ["out=a.cxi"], "path")) == "spi simulate out=a.cxi"

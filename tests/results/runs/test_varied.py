@@ -45,5 +45,13 @@ def test_a_group_that_some_commands_named_is_listed_by_its_class() -> None:
     assert columns(runs[0], named) == {"network": ("tiny_cnn", "large")}
 
 
+def test_a_mapping_of_a_command_varies_by_its_keys() -> None:
+    runs = [
+        Run(Path(), settings={"data": {"patterns": {"train": n, "val": 10}}}, words={"data.patterns": f"{{train: {n}, val: 10}}"})
+        for n in (100, 200)
+    ]
+    assert [(one.key, one.values) for one in varied_settings(runs)] == [("data.patterns.train", ("100", "200"))]
+
+
 def test_one_run_varies_nothing() -> None:
     assert columns(run({"lr": 1}, "lr=1")) == {}
