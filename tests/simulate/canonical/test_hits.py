@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from spi_lightning.errors import UserError
 from spi_lightning.fields import FIELDS, Kind
 from spi_lightning.physics.constants import wavelength_from_energy
+from spi_lightning.physics.frames.sphere_fit import fit_sphere
 from spi_lightning.simulate import (
     BackgroundRecipe,
     CanonicalGeometry,
@@ -99,3 +100,16 @@ def test_a_body_appears_larger_where_its_fitted_sphere_is_smaller() -> None:
 def test_cells_are_whole_pixels_where_that_comes_close(pixels: float, width: float, pixel: float) -> None:
     found = CanonicalGeometry()._cells(torch.tensor([pixels]))
     torch.testing.assert_close(torch.stack(found)[:, 0], torch.tensor([width, pixel]))
+
+
+@pytest.mark.parametrize("body", ["rice", "rod", "long_rod", "platelet", "torus"])
+def test_the_apparent_diameter_is_that_of_the_fitted_sphere(body: str) -> None:
+    wide = general()
+    recipe = ParticleRecipe({body: 1.0}, (1.0, 1.0), stretch=0.1, shapes=wide.scene.particle.shapes)
+    geometry = CanonicalGeometry((1600.0, 1601.0), (6e-8, 6.001e-8), pixels=(24.0, 24.0), **PERFECT)
+    drawn = perfect(scene=SceneRecipe({"single": 1.0}, recipe), geometry=geometry, block_size=40)(0, 1)
+    distance, wavelength = float(drawn["distance"][0]), wavelength_from_energy(1.0) / float(drawn["photon_energy"][0])
+    whole = torch.ones_like(drawn["mask"])
+    fitted = fit_sphere(drawn["photons"], whole, drawn["beam_centre"], distance, 1e-3, wavelength).diameter
+    found = float((fitted / drawn["diameter"]).median())
+    assert found == pytest.approx(wide.apparent[body], rel=0.2)  # the middle of what orientations and noise give
