@@ -122,7 +122,10 @@ def test_numbers_notes_and_figures_are_there_in_a_notebook(intensity: np.ndarray
 def test_messages_name_arguments_of_python(intensity: np.ndarray, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"^frame=9: "):
         phase(np.stack([intensity] * 3), frame=9)
-    assert python_words("set data.keys.photons= or data.bin=2, preprocess.crop=8") == "set photons= or bin=2, crop=8"
+    assert (
+        python_words("set data.keys.photons= or data.bin=2, preprocess.crop=8")
+        == "set photons= or bin=2, load(RUN, crop=8)"
+    )
     assert python_words("runs/data.bin and my.data.h5") == "runs/data.bin and my.data.h5"
 
 

@@ -25,6 +25,7 @@ LISTED: Final = {
     "SimulatedHitDataModule": "online batch_size augment",
     "SimulatedVolumeDataModule": "online",
     "HitClassification": "classes views",
+    "HitSimulator": "blanks",
     "TransferClassification": "classes",
     "SupportPrediction": "logits",
     "adam": "lr",

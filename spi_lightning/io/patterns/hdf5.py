@@ -30,6 +30,7 @@ from .side_files import read_side_file
 _LABEL_KEYS: Final = (IS_SINGLE_HIT, "labels", "label")
 _MASK_KEYS: Final = (MASK, "pixel_mask", "good_pixels", "bad_pixels")
 _LIKE_A_MASK: Final = re.compile(r"mask|(bad|good|dead|hot)_?pix|defect", re.IGNORECASE)
+_CORRECTION: Final = re.compile(r"(white|flat)_?field|^(dark|pedestal|gain)s?(_?map|_?frame)?$", re.IGNORECASE)
 _PLAIN_KEYS: Final = ("good", "bad", "valid", "invalid")  # masks if of the shape of frames, else labels
 _OF_GEOMETRY: Final = (DISTANCE, PIXEL_SIZE, PHOTON_ENERGY)
 _GEOMETRY_OPTIONS: Final = {
@@ -108,6 +109,9 @@ def add_all(
     patterns.notes += geometry.notes
     add_hdf5_labels(patterns, file, keys, labels)
     add_hdf5_masks(patterns, file, choice.keys[0], keys.mask, convention)
+    if corrections := _corrections(file, patterns.shape[1:]):
+        text = f"{', '.join(corrections)}: corrections of the detector are not applied; photons are counted as stored"
+        patterns.notes.append(Note.of(text, str(patterns.path)))
 
 
 def _refuse_amplitudes(path: Path, file: h5py.File) -> None:
@@ -198,6 +202,17 @@ def add_hdf5_masks(patterns: PatternFile, file: h5py.File, key: str, named: str 
         if mask.unmapped is not None:
             exclude_pixels(patterns, mask.unmapped)
             patterns.notes.append(_unmapped(where, mask.unmapped))
+
+
+def _corrections(file: h5py.File, shape: tuple[int, ...]) -> list[str]:
+    """Names of data sets of the shape of a frame (H, W) that hold a correction of the detector by their name."""
+    return [
+        name
+        for name, item in walk(file)
+        if isinstance(item, h5py.Dataset)
+        and _CORRECTION.search(name.rpartition("/")[2])
+        and frame_axes(item.shape or ()) == shape
+    ]
 
 
 def _unmapped(where: str, pixels: NDArray[np.bool_]) -> Note:

@@ -443,3 +443,16 @@ def test_zeros_and_ones_of_every_frame_are_offered_as_labels(tmp_path: Path) -> 
     assert any(text.endswith("data.keys.label=run/is_single") for text in texts)
     assert any(text.startswith("run/bad_pixel_map may be a mask") for text in texts)
     assert not [note for note in open_patterns(path, PatternKeys(label="none")).notes if note.subject == "labels"]
+
+
+def test_a_whitefield_is_neither_patterns_nor_applied_and_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.h5", entry__data=counts(6, 32, 32))
+    with h5py.File(path, "a") as file:
+        file["detector/whitefield"], file["detector/flat_field"] = np.full((32, 32), 0.5), np.ones((32, 32))
+        file["dark_hits"] = np.ones((32, 32))
+    opened = open_patterns(path)
+    assert np.array_equal(opened.read(range(6)), counts(6, 32, 32))
+    assert any(
+        note.text.startswith("detector/flat_field, detector/whitefield: corrections of the detector are not applied")
+        for note in opened.notes
+    )
