@@ -52,6 +52,16 @@ def test_the_search_stays_near_the_guess(centres) -> None:
     assert (near.centre - centres).pow(2).mean().sqrt() < 0.12
 
 
+def test_a_beam_in_the_middle_of_one_of_four_chips_is_found() -> None:
+    centres = torch.tensor([[94.2, 29.3]]).expand(6, -1)  # 22 % of the pixels have a mate
+    mask = torch.ones(120, 116, dtype=torch.bool)
+    mask[58:62] = mask[:, 57:59] = False
+    photons = patterns(centres, (120, 116)) * mask
+    found = find_beam_centre(photons, mask, guess=torch.tensor([92.0, 32.0]))
+    assert (found.centre - centres).abs().max() < 0.35
+    assert (find_centre_anywhere(photons[:1], mask[None]).centre - centres[0]).abs().max() < 0.35
+
+
 def test_an_empty_frame_keeps_the_guess_and_says_so() -> None:
     found = find_beam_centre(torch.zeros(2, 16, 17), torch.ones(16, 17, dtype=torch.bool))
     torch.testing.assert_close(found.centre, torch.tensor([[7.5, 8.0]]).expand(2, -1))
