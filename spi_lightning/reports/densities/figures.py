@@ -30,7 +30,7 @@ def correlation_figure(result: DensityComparison) -> Figure:
     """Correlation of every two densities with the thresholds, above the number of Fourier components of each shell."""
     factor, unit = (1e-9 / result.voxel, "1/nm") if result.known else (1.0, f"1/{result.element}")
     frequency = factor * result.frequency
-    with figure(6.4, 5.2) as picture:
+    with figure(5.6, 5.6) as picture:
         curves, counts = picture.subplots(2, 1, sharex=True, height_ratios=(3.2, 1))
         for number, pair in enumerate(result.pairs):
             colour = METHOD_COLOURS[number % len(METHOD_COLOURS)]
@@ -45,9 +45,9 @@ def correlation_figure(result: DensityComparison) -> Figure:
             curves.axhline(level, color=INK, linewidth=0.9, linestyle=style, label=f"{level}")
         curves.fill_between(frequency, -result.chance, result.chance, color=UNKNOWN, alpha=0.2, label="noise, 3 sigma")
         curves.set(ylabel=f"correlation ({result.curve_name})", ylim=(-0.3, 1.05))
-        curves.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
         counts.step(frequency, result.voxels, where="mid", color=INK, linewidth=1.0)
         counts.set(xlabel=f"q ({unit})", ylabel=f"{result.element}s\nper shell", yscale="log")
+        picture.legend(*curves.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     return picture
 
 

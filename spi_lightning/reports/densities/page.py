@@ -13,7 +13,7 @@ from spi_lightning.reports.further import MakeFigure, further_sections
 from spi_lightning.reports.page import Lines, Picture, Section, Table, notes_section, warnings_of, write_page
 from spi_lightning.reports.provenance import provenance_section, source_line
 from spi_lightning.reports.style import as_svg, as_tiles
-from spi_lightning.results.densities import DENSITIES_FILE, AlignedDensity, DensityComparison
+from spi_lightning.results.densities import DENSITIES_FILE, AlignedDensity, DensityComparison, DensityPair
 from spi_lightning.results.densities.comparison import CRITERIA
 
 from .figures import correlation_figure, pair_name, slices_figure
@@ -36,11 +36,15 @@ def answer(result: DensityComparison) -> list[str]:
     """A sentence on each pair: the full period at which its correlation falls below each threshold."""
     return [
         f"{pair_name(result, pair)}: {result.curve_name} below "
-        + ", below ".join(f"{words} at {result.period(pair, name)}" for name, words in CRITERIA.items()).replace(
-            "at never below", "nowhere"
-        )
+        + ", below ".join(_where(result, pair, name) for name in CRITERIA)
         for pair in result.pairs
     ]
+
+
+def _where(result: DensityComparison, pair: DensityPair, name: str) -> str:
+    """A threshold, and where the correlation of a pair falls below it."""
+    crossed = math.isfinite(pair.crossing[name])
+    return f"{CRITERIA[name]} {'at' if crossed else 'nowhere up to'} {result.period(pair, name)}"
 
 
 def alignment_line(result: DensityComparison, number: int) -> str:
@@ -85,7 +89,7 @@ def _curve(result: DensityComparison) -> Picture:
             " Corrected: within the mask, less what randomised phases have in common there (Chen et al. 2013); phases "
             "are random from where the correlation without mask falls below 0.8."
         )
-    return Picture(as_svg(correlation_figure(result)), "Correlation against frequency", words, wide=True)
+    return Picture(as_svg(correlation_figure(result)), "Correlation against frequency", words)
 
 
 def _resolutions(result: DensityComparison) -> Table:

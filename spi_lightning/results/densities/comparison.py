@@ -153,7 +153,7 @@ class DensityComparison(Summarised):
         """
         frequency = pair.crossing[criterion]
         if not np.isfinite(frequency):
-            return f"never below, to the edge of the data, {self._length(0.5)}"
+            return f"{self._length(0.5)}, the edge of the data"
         return self._length(frequency)
 
     def _length(self, frequency: float) -> str:

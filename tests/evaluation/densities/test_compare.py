@@ -39,7 +39,7 @@ def test_scale_sign_shift_and_twin_do_not_matter_and_are_named(tmp_path: Path) -
     assert float(found.pairs[0].curve.min()) > 0.999 and found.metrics["fsc_0.5/crossing"] is None
     texts = [note.text for note in found.notes]
     assert any("contrast is opposite" in text for text in texts) and any("same density" in text for text in texts)
-    assert "to the edge of the data, 4 nm" in found.period(found.pairs[0], "0.143")
+    assert "4 nm, the edge of the data" in found.period(found.pairs[0], "0.143")
     save(tmp_path / DENSITIES_FILE, found)
     again = read(tmp_path)
     np.testing.assert_array_equal(again.pairs[0].curve, found.pairs[0].curve)
