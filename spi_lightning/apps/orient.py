@@ -1,4 +1,4 @@
-"""The command ``spi orient``: from a selection to orientations with Dragonfly."""
+"""The command ``spi orient``: from a selection to orientations by EMC."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TYPES: Final = {
 
 @alone
 def orient(cfg: DictConfig) -> dict[str, Any]:
-    """Give patterns to Dragonfly, read what it found, test whether orientations are even, and report.
+    """Orient patterns by EMC, test whether orientations are even, and report.
 
     Args:
         cfg: conf/orient.yaml and what was laid over it.
@@ -55,7 +55,8 @@ def orient(cfg: DictConfig) -> dict[str, Any]:
     patterns = open_source(str(cfg.data.path), keys, cfg.data.mask_convention, cfg.data.adu_per_photon)
     problem = prepare(patterns, settings)
     record(cfg)
-    with stopped_with(lambda: f"what Dragonfly had written is in {folder}"):  # an interrupt stops Dragonfly too
+    goes_on = "" if settings.dragonfly else f"; the same command with out={folder} goes on"
+    with stopped_with(lambda: f"what EMC had written is in {folder}{goes_on}"):  # an interrupt stops Dragonfly too
         result, metrics = solve(problem, folder)
     save(folder / ORIENTATION_FILE, result)
     write_json(folder / METRICS, metrics)

@@ -1,4 +1,4 @@
-"""Orientations of a selection of single hits, and their merged intensity, by Dragonfly.
+"""Orientations of a selection of single hits, and their merged intensity, by EMC.
 
 Patterns of a file and dataclasses in, a result out; no configuration files::
 

@@ -1,4 +1,4 @@
-"""Analysis of Dragonfly's output: orientations, their evenness, their error where it is known, and matching slices."""
+"""Analysis of an output of EMC: orientations, their evenness, their error where it is known, and matching slices."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def analyse(
     With symmetry=icosahedral the axes are first found in the merged intensity, and orientations are in their frame.
 
     Args:
-        output: Orientations and merged intensity that Dragonfly found.
+        output: Orientations and merged intensity that EMC found.
         written: Detector, radii and counts that were written for Dragonfly.
         symmetry: ``none``, or ``icosahedral`` where equivalent orientations count as one.
         true: (N, 4) unit quaternions w, x, y, z of simulated patterns; None: unknown.

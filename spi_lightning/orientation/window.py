@@ -1,4 +1,4 @@
-"""Patterns that go to Dragonfly, and the square of the detector around the beam."""
+"""Patterns that go to EMC, and the square of the detector around the beam."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _distance(patterns: PatternFile, detector: DetectorGeometry) -> float:
     ratio = np.unique(np.asarray(known[DISTANCE], np.float64) / np.asarray(known[PIXEL_SIZE], np.float64))
     if not np.isfinite(ratio).all() or ratio.min() <= 0 or np.ptp(ratio) > 1e-3 * ratio[0]:
         raise UserError(
-            f"{patterns.path}: distance over pixel size runs from {ratio.min():.6g} to {ratio.max():.6g}; Dragonfly "
+            f"{patterns.path}: distance over pixel size runs from {ratio.min():.6g} to {ratio.max():.6g}; EMC "
             "takes patterns of one detector: choose those of one geometry with data.keys.index="
         )
     return float(ratio.mean())

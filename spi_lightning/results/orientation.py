@@ -51,7 +51,7 @@ class OrientationResult(Summarised):
         voxel: Edge of its voxels, 1/m; NaN where the wavelength is unknown.
         symmetry: ``none``, or ``icosahedral`` where equivalent orientations count as one.
         error: (N,) angle from the true orientation, rad; None where that is unknown.
-        log: Columns of Dragonfly's EMC.log, (iterations,) each.
+        log: Columns of EMC.log, (iterations,) each.
         examples: Patterns beside their slices; None where there are none.
         notes: Notes on the patterns and their orientations.
         data: File of the patterns; empty where they came as arrays.

@@ -61,15 +61,15 @@ class Interpolation:
             index = voxel.long()
             for corner, weight in enumerate(trilinear):
                 for total, added in zip(sums, (values, weights), strict=True):
-                    total[corner].scatter_add_(0, index, added[rows].flatten() * weight)
+                    total[corner].scatter_add_(0, index, (added[rows].flatten() * weight).double())
 
-    def zeros(self, like: Tensor) -> Tensor:
-        """(8, M^3) zeros to be added to by compress: one row for each corner of the cell in which a pixel lies."""
-        return like.new_zeros(len(self.offsets), self.size**3)
+    def zeros(self) -> Tensor:
+        """(8, M^3) float64 zeros for compress to add to: a row for each corner of the cell in which a pixel lies."""
+        return torch.zeros(len(self.offsets), self.size**3, dtype=torch.float64, device=self.q.device)
 
     def folded(self, total: Tensor) -> Tensor:
-        """(M, M, M) float64 sum over the corners: (8, M^3) of compress, each row moved to its corner."""
-        moved = [row.double().roll(offset) for row, offset in zip(total, self.offsets, strict=True)]
+        """(M, M, M) sum over the corners: (8, M^3) of compress, each row moved to its corner."""
+        moved = [row.roll(offset) for row, offset in zip(total, self.offsets, strict=True)]
         return torch.stack(moved).sum(dim=0).view(self.size, self.size, self.size)
 
     def _pieces(self, rotation: Tensor, q: Tensor) -> Iterator[tuple[slice, Tensor, list[Tensor]]]:

@@ -124,7 +124,7 @@ def iterate(problem: EmcProblem, state: EmcState, beta: Tensor, first: bool, alp
         first: Whether it is the first; in later ones, voxels without exposure keep their intensity.
         alpha: Share of the earlier intensity that is kept.
     """
-    sums = (problem.interpolation.zeros(state.intensity), problem.interpolation.zeros(state.intensity))
+    sums = (problem.interpolation.zeros(), problem.interpolation.zeros())
     found, start = [], 0
     for block in problem.blocks:
         patterns = slice(start, start + len(block))

@@ -53,7 +53,7 @@ def test_merging_is_the_adjoint_of_slicing(experiment: Experiment) -> None:
     rotation = rotation_matrices(random_quaternions(50, torch.Generator().manual_seed(3)).double())
     values = torch.rand(50, problem.orienting, generator=torch.Generator().manual_seed(4)).double()
     operator = problem.interpolation
-    sums = (operator.zeros(values), operator.zeros(values))
+    sums = (operator.zeros(), operator.zeros())
     operator.compress(sums, rotation, values, torch.ones_like(values))
     left = (operator.expand(experiment.intensity, rotation) * values).sum()
     torch.testing.assert_close((operator.folded(sums[0]) * experiment.intensity).sum(), left)
