@@ -9,7 +9,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-_SPARSE_BELOW: Final = {"cpu": 0.15, "cuda": 0.02}  # share of lit pixels below which sparse products are faster
+_SPARSE_BELOW: Final = {"cpu": 0.15, "cuda": 0.02}  # share of nonzero values below which sparse products are faster
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class PhotonMatrix:
 
     Attributes:
         judged: (N, J) counts in the lit pixels that determine orientations, dense or CSR.
-        merged: (P, N) counts in all pixels that are merged, dense or CSR.
+        merged: Counts in all pixels that are merged, dense (N, P), or CSR (P, N).
         pixels: Numbers (J,) of the judged pixels among all P; pixels without a photon in any pattern are left out.
         photons: (N,) float64 photons of each pattern in the pixels that determine orientations.
         log_factorials: (N,) float64 sums of log K! over these pixels.
@@ -39,8 +39,12 @@ class PhotonMatrix:
         return self.judged @ log_slices.T.contiguous()
 
     def weighted_sums(self, probability: Tensor) -> Tensor:
-        """Sums over patterns of p K: (N, c) probabilities -> (c, P)."""
-        return (self.merged @ probability.contiguous()).T
+        """Sums over patterns of p K: (N, c) probabilities, most of them 0 in late iterations, -> (c, P)."""
+        if self.merged.layout == torch.sparse_csr:
+            return (self.merged @ probability.contiguous()).T
+        turned = probability.T
+        few = float((turned > 0).double().mean()) < _SPARSE_BELOW.get(turned.device.type, 0.0)
+        return (_csr(turned) if few else turned) @ self.merged
 
 
 def photon_matrix(
@@ -58,10 +62,10 @@ def photon_matrix(
     exact = inner.double()
     share = float((counts > 0).double().mean())
     sparse = share < _SPARSE_BELOW.get(device.type, 0.0)
-    judged, merged = inner[:, lit].to(device, dtype), counts.T.to(device, dtype)
+    judged, merged = inner[:, lit].to(device, dtype), counts.to(device, dtype)
     return PhotonMatrix(
         _csr(judged) if sparse else judged.contiguous(),
-        _csr(merged) if sparse else merged.contiguous(),
+        _csr(merged.T) if sparse else merged.contiguous(),
         lit.to(device),
         exact.sum(dim=1).to(device),
         torch.lgamma(exact + 1).sum(dim=1).to(device),
