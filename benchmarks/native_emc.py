@@ -1,9 +1,9 @@
 """The EMC of this package beside Dragonfly on the same patterns: errors of orientations, and times.
 
-python -m benchmarks.native_emc dragonfly=VENV [--sets 400x4 2000x4] [--iterations 18]
+python -m benchmarks.native_emc dragonfly=VENV [--sets 400x4 2000x4] [--iterations 18] [--threads 1]
 
 Simulated solid icosahedra of known orientation (simulate=solid_icosahedra), both from the same first guess with the
-same annealing, on one thread. A set NxD has N patterns and num_div D. Processor seconds are those of the whole command,
+same annealing. A set NxD has N patterns and num_div D. Processor seconds are those of the whole command,
 with reading, analysis and page; seconds an iteration are of the clock, the median of EMC.log. Sets that are in
 benchmarks/results/native_emc.json are not made again. Without dragonfly= the EMC of this package is run alone.
 """
@@ -46,6 +46,7 @@ def main() -> None:
     parser.add_argument("dragonfly", nargs="?", help="dragonfly=VENV, the environment Dragonfly is in")
     parser.add_argument("--sets", nargs="+", default=["400x4", "2000x4"], metavar="NxD")
     parser.add_argument("--iterations", type=int, default=18)
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     sets = [tuple(map(int, each.split("x"))) for each in options.sets]
     source = simulate(FOLDER / "icosahedra.cxi", "simulate=solid_icosahedra", "patterns=2000", "seed=11")
@@ -58,7 +59,7 @@ def main() -> None:
             index = FOLDER / f"first_{count}.txt"
             np.savetxt(index, np.arange(count), fmt="%d")
             chosen = [f"data.path={source}", f"data.keys.index={index}", f"emc.num_div={num_div}", "crop=36"]
-            chosen += ["symmetry=icosahedral", "threads=1", f"iterations={options.iterations}"]
+            chosen += ["symmetry=icosahedral", f"threads={options.threads}", f"iterations={options.iterations}"]
             chosen += [options.dragonfly] if route == "dragonfly" else ["device=cpu", "tolerance=0"]
             result["runs"][name] = measured(name, *chosen)
             write_result("native_emc", result)
