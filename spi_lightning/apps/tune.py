@@ -15,12 +15,12 @@ from omegaconf import DictConfig, OmegaConf
 from spi_lightning import codec
 from spi_lightning.apps.configuration.plain_words import choice_of_file, quoted
 from spi_lightning.apps.configuration.surveyed import TYPES as SURVEYED
-from spi_lightning.apps.configuration.surveyed import like_file, network, surveyed
+from spi_lightning.apps.configuration.surveyed import like_file, matched_recipe, network, surveyed
 from spi_lightning.apps.configuration.value_types import TEXT, check_types
 from spi_lightning.apps.train import fit
 from spi_lightning.console import Terminal
 from spi_lightning.data.survey.labelled import draw_labelled, labelled_cells
-from spi_lightning.data.survey.recipe import PROPOSED, write_recipe
+from spi_lightning.data.survey.recipe import PROPOSED
 from spi_lightning.data.survey.survey import Survey
 from spi_lightning.errors import whole_number
 from spi_lightning.evaluation.console_table import print_hits, print_note
@@ -63,7 +63,7 @@ def tune(cfg: DictConfig) -> dict[str, Any]:
     folder, rule = Path(cfg.folder), DecisionRule(**cfg.decision)
     before = network(cfg, BEFORE, cfg.checkpoint)
     patterns, found = surveyed(cfg, before, folder / PROPOSED)
-    recipe = Path(cfg.recipe) if cfg.recipe else write_recipe(found, folder / RECIPE, entries_of(cfg.bodies) or None)
+    recipe = Path(cfg.recipe) if cfg.recipe else matched_recipe(found, folder / RECIPE, entries_of(cfg.bodies) or None)
     learned = draw_labelled(patterns, whole_number("labels.most", cfg.labels.most, 0), cfg.seed)
     words = _training_words(cfg, recipe, _kept_labels(cfg, patterns, learned, found))
     fit(compose("train", overrides=[*words, f"folder={quoted(str(folder))}"]), words)

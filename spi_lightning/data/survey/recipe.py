@@ -18,6 +18,7 @@ from spi_lightning.simulate.canonical.file_parts import RING
 from spi_lightning.simulate.canonical.like_file import ASSUMED_DIAMETER, ASSUMED_ENERGY, ASSUMED_PIXEL
 from spi_lightning.simulate.projection import BODIES
 
+from .matching import Match
 from .survey import Survey
 
 MASK_FILE: Final = "tuned_mask.npy"
@@ -32,13 +33,14 @@ _HALO_RATIO: Final = (1e-3, 0.5)
 Line = tuple[str, Any, str]
 
 
-def write_recipe(survey: Survey, path: Path, bodies: Sequence[str] | None = None) -> Path:
+def write_recipe(survey: Survey, path: Path, bodies: Sequence[str] | None = None, matched: Match | None = None) -> Path:
     """Write a recipe and, beside it, the mask of the detector that it names.
 
     Args:
         survey: What the file is like.
         path: YAML file to write.
         bodies: Bodies of the particles; None: all of the general simulation.
+        matched: What of the particles was matched to the hits, if it was.
 
     Raises:
         UserError: A body is unknown, or a file cannot be written.
@@ -47,7 +49,7 @@ def write_recipe(survey: Survey, path: Path, bodies: Sequence[str] | None = None
     if not survey.measured.all():
         mask = path.resolve().with_name(MASK_FILE if path.stem == "tuned" else f"{path.stem}_mask.npy")
         write_mask(mask, survey.measured)
-    write_text(path, recipe_text(survey, mask, bodies))
+    write_text(path, recipe_text(survey, mask, bodies, matched))
     return path
 
 
@@ -68,7 +70,9 @@ def propose_mask(survey: Survey, path: Path) -> list[Note]:
     return [Note.warning(f"{found}, which the mask has as measured; {remedy}", "mask")]
 
 
-def recipe_text(survey: Survey, mask: Path | None, bodies: Sequence[str] | None = None) -> str:
+def recipe_text(
+    survey: Survey, mask: Path | None, bodies: Sequence[str] | None = None, matched: Match | None = None
+) -> str:
     """YAML of a recipe: one setting a line, behind it what it is and where it comes from."""
     if unknown := sorted(set(bodies or ()) - set(BODIES)):
         raise UserError(f"bodies: unknown body {unknown[0]}; choose from {', '.join(BODIES)}")
@@ -79,7 +83,7 @@ def recipe_text(survey: Survey, mask: Path | None, bodies: Sequence[str] | None 
         "defaults: [/simulate/general@_here_, _self_]  # all that is not named here",
         "_target_: spi_lightning.simulate.LikeFileSimulator",
     ]
-    lines = [*_detector_lines(survey, mask), *_light_lines(survey, hits), *_particle_lines(survey, bodies)]
+    lines = [*_detector_lines(survey, mask), *_light_lines(survey, hits), *_particle_lines(survey, bodies, matched)]
     return "\n".join([*head, *map(_written, lines)]) + "\n"
 
 
@@ -178,8 +182,8 @@ def _rising(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return out
 
 
-def _particle_lines(survey: Survey, bodies: Sequence[str] | None) -> list[Line]:
-    """Bodies and the spread of their sizes."""
+def _particle_lines(survey: Survey, bodies: Sequence[str] | None, matched: Match | None) -> list[Line]:
+    """Bodies, their sizes and edges."""
     found = survey.scale.width_spread
     beyond = (max((found or 0) ** 2 - _FIT_SPREAD**2, 0.0)) ** 0.5
     spread = min(max(beyond, _LEAST_SPREAD), _MOST_SPREAD) * 3**0.5
@@ -188,8 +192,11 @@ def _particle_lines(survey: Survey, bodies: Sequence[str] | None) -> list[Line]:
         if found is None
         else f"measured: widths differ by {100 * found:.0f} %, {100 * _FIT_SPREAD:.0f} % of that by the fit"
     )
+    factor = 1.0 if matched is None else matched.factor
+    if matched is not None:
+        source += "; spheres fitted to simulated hits are as large as to measured ones"
     shape = "assumed: all of the general simulation" if bodies is None else "stated"
-    return [
+    lines: list[Line] = [
         (
             "bodies",
             None if bodies is None else list(bodies),
@@ -199,7 +206,11 @@ def _particle_lines(survey: Survey, bodies: Sequence[str] | None) -> list[Line]:
         ("scene.particle", ..., ""),
         (
             "scene.particle.diameter",
-            [round(1 - spread, 3), round(1 + spread, 3)],
+            [round(factor * (1 - spread), 3), round(factor * (1 + spread), 3)],
             f"over that of the usual particle; {source}",
         ),
     ]
+    if matched is not None:
+        words = "Gaussian width over that diameter; measured: of some ranges the one with which hits fall off alike"
+        lines.append(("scene.particle.edge_blur", list(matched.edge_blur), words))
+    return lines
