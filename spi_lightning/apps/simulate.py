@@ -8,11 +8,11 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from spi_lightning.apps.configuration.resolved import resolved
-from spi_lightning.apps.configuration.surveyed import GENERAL, TYPES, like_file, matched_recipe, network, surveyed
+from spi_lightning.apps.configuration.surveyed import GENERAL, TYPES, like_file, network, surveyed
 from spi_lightning.apps.configuration.value_types import check_types
 from spi_lightning.console import Terminal
 from spi_lightning.data import make_set
-from spi_lightning.data.survey.recipe import PROPOSED
+from spi_lightning.data.survey.recipe import PROPOSED, write_recipe
 from spi_lightning.errors import whole_number
 from spi_lightning.mistakes import stopped_with
 from spi_lightning.reports.likeness import write_likeness_page
@@ -66,7 +66,7 @@ def _resolve_names(cfg: DictConfig) -> None:
 def _follow(cfg: DictConfig, path: Path) -> None:
     """Write recipe and page of the comparison with a file, and take the recipe for the simulation."""
     _, found = surveyed(cfg, network(cfg, GENERAL, GENERAL), path.with_name(f"{path.stem}_{PROPOSED}"))
-    recipe = matched_recipe(found, path.with_suffix(".yaml"), entries_of(cfg.bodies) or None)
+    recipe = write_recipe(found, path.with_suffix(".yaml"), cfg.bodies and entries_of(cfg.bodies))
     drawn = instantiate(like_file(recipe, "canonical"), _convert_="all")(_COMPARED, cfg.seed)
     words = write_likeness_page(path.with_suffix(".html"), found, drawn, recipe.read_text(encoding="utf-8"))
     cfg.simulate = like_file(recipe, "detector")

@@ -15,24 +15,26 @@ from omegaconf import DictConfig, OmegaConf
 from spi_lightning import codec
 from spi_lightning.apps.configuration.plain_words import choice_of_file, quoted
 from spi_lightning.apps.configuration.surveyed import TYPES as SURVEYED
-from spi_lightning.apps.configuration.surveyed import like_file, matched_recipe, network, surveyed
+from spi_lightning.apps.configuration.surveyed import like_file, network, surveyed
 from spi_lightning.apps.configuration.value_types import TEXT, check_types
 from spi_lightning.apps.train import fit
 from spi_lightning.console import Terminal
 from spi_lightning.data.survey.labelled import draw_labelled, labelled_cells
-from spi_lightning.data.survey.recipe import PROPOSED
+from spi_lightning.data.survey.recipe import PROPOSED, write_recipe
 from spi_lightning.data.survey.survey import Survey
 from spi_lightning.errors import whole_number
 from spi_lightning.evaluation.console_table import print_hits, print_note
 from spi_lightning.evaluation.hits import evaluate_hits, write_hits
-from spi_lightning.evaluation.hits.tuned import AFTER, BEFORE, changes, simulated_numbers
-from spi_lightning.fields import IS_SINGLE_HIT
+from spi_lightning.evaluation.hits.tuned import AFTER, BEFORE, answers_of, changes, decision_shift, simulated_numbers
+from spi_lightning.fields import IS_SINGLE_HIT, LOGITS
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.reports import write_evaluation_report
 from spi_lightning.reports.tuning import change_lines, write_tuning_page
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.settings import as_words, entries_of, field_types
+from spi_lightning.tasks.checkpoint import shift_answers
+from spi_lightning.tasks.checkpoint_files import BEST
 from spi_lightning.tasks.registry import trust
 from spi_lightning.tracking.job_folders import alone
 
@@ -63,18 +65,22 @@ def tune(cfg: DictConfig) -> dict[str, Any]:
     folder, rule = Path(cfg.folder), DecisionRule(**cfg.decision)
     before = network(cfg, BEFORE, cfg.checkpoint)
     patterns, found = surveyed(cfg, before, folder / PROPOSED)
-    recipe = Path(cfg.recipe) if cfg.recipe else matched_recipe(found, folder / RECIPE, entries_of(cfg.bodies) or None)
+    recipe = Path(cfg.recipe) if cfg.recipe else write_recipe(found, folder / RECIPE, entries_of(cfg.bodies) or None)
     learned = draw_labelled(patterns, whole_number("labels.most", cfg.labels.most, 0), cfg.seed)
     words = _training_words(cfg, recipe, _kept_labels(cfg, patterns, learned, found))
     fit(compose("train", overrides=[*words, f"folder={quoted(str(folder))}"]), words)
     like = like_file(recipe, "canonical")
-    after = network(cfg, AFTER, folder, float(like.speckle))
+    after, shift = network(cfg, AFTER, folder, float(like.speckle)), 0.0
+    logits = answers_of(after, found.cells, found.cells_mask)[LOGITS]
+    if cfg.calibrate and (shift := decision_shift(logits.double().numpy())):
+        shift_answers(folder / BEST, shift)
+        after = network(cfg, AFTER, folder, float(like.speckle))
     scored = patterns.changed(labels=_without(patterns, learned))
     result = evaluate_hits(scored, [before, after], rule, primary=AFTER, show=print_note, seed=cfg.seed, device="cpu")
     result = replace(result, path=str(cfg.data.path))
     result = write_hits(folder / EVALUATION, result, scored)
     drawn = instantiate(like, _convert_="all")(_UNSEEN, cfg.seed)
-    numbers = changes(result) | {"labels_learned": learned.tolist()}
+    numbers = changes(result) | {"labels_learned": learned.tolist(), "shift": shift}
     numbers["simulated"] = {one.name: simulated_numbers(one, drawn) for one in (before, after)}
     write_json(folder / CHANGES, numbers)
     write_tuning_page(folder / PAGE, found, drawn, recipe.read_text(encoding="utf-8"), numbers)

@@ -46,6 +46,9 @@ def change_lines(numbers: Mapping[str, Any]) -> list[str]:
     lines.append(f"{words}.")
     if learned := numbers.get("labels_learned"):
         lines.append(f"{len(learned)} labelled frames were learned from; the numbers are of the others.")
+    if shift := numbers.get("shift"):
+        words = "the answers to the hits fall apart into two groups"
+        lines.append(f"Its probability of one half was moved by {shift:+.2f} logits to where {words}.")
     return lines
 
 

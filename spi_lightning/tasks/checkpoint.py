@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from spi_lightning.errors import UserError
+from spi_lightning.files import atomic_write
 
 from .checkpoint_files import find_checkpoint
 from .hit_classification import HitClassification
@@ -169,6 +170,21 @@ def member_of(settings: dict[str, Any], weights: dict[str, Any], number: int) ->
     own = {f"network.{name.removeprefix(chosen)}": value for name, value in weights.items() if name.startswith(chosen)}
     rest = {name: value for name, value in weights.items() if not name.startswith(every)}
     return {**settings, "network": members[number]}, {**rest, **own}
+
+
+def shift_answers(path: Path, shift: float) -> None:
+    """Take a number off the logits of a hit classifier with one class, in the biases of its heads, in a checkpoint.
+
+    Args:
+        path: Checkpoint file, which is replaced.
+        shift: Logit that becomes 0, the probability of one half.
+    """
+    checkpoint = _unpickled(path)
+    for name, value in checkpoint["state_dict"].items():
+        if ".head" in name and name.endswith("bias") and value.numel() == 1:
+            value -= shift
+    with atomic_write(path) as part:
+        torch.save(checkpoint, part)
 
 
 def load_weights(module: nn.Module, weights: dict[str, Any], mistake: str) -> None:

@@ -54,11 +54,6 @@ def test_a_tuned_run_is_a_run_as_any_other(frames: Path, tmp_path: Path) -> None
     told = [str(frames), "data.keys.photons=counts", f"checkpoint={run}", f"out={tmp_path / 'told'}", "cache=null"]
     assert status("evaluate", *told, "report.occlusion=0") == 0
     assert status("train", f"resume={run}", "trainer.max_steps=3") == 0
-    edited = run / "tuned.yaml"
-    edited.write_text(edited.read_text().replace("blanks: 0.06", "blanks: 0.5"))
-    more = [*SHORT, f"recipe={edited}", f"checkpoint={run}", "labels.most=0", f"out={tmp_path / 'more'}"]
-    assert status("tune", str(frames), "data.keys.photons=counts", *more) == 0
-    assert "labelled" not in (tmp_path / "more/config.yaml").read_text()
 
 
 def test_a_file_without_hits_and_a_network_of_one_detector_are_refused(
@@ -69,3 +64,14 @@ def test_a_file_without_hits_and_a_network_of_one_detector_are_refused(
     assert "none of 60 frames is a hit, so there is nothing to simulate; check data.keys.mask" in said
     assert status("tune", str(frames), "data.keys.photons=counts", "checkpoint=nobody", f"out={tmp_path / 'x'}") == 2
     assert "nobody: no such file, run folder or weights" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_edited_recipe_is_trained_on_from_a_run(frames: Path, tmp_path: Path) -> None:
+    run, words = tmp_path / "run", (str(frames), "data.keys.photons=counts", "labels.most=0", *SHORT)
+    assert status("tune", *words, f"out={run}") == 0
+    edited = run / "tuned.yaml"
+    edited.write_text(edited.read_text().replace("blanks: 0.06", "blanks: 0.5"))
+    assert status("tune", *words, f"recipe={edited}", f"checkpoint={run}", f"out={tmp_path / 'more'}") == 0
+    assert "labelled" not in (tmp_path / "more/config.yaml").read_text()
+    assert "blanks: 0.5" in (tmp_path / "more/config.yaml").read_text()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from spi_lightning.errors import UserError
 from spi_lightning.tasks import HitClassification, find_checkpoint, load_task, read_checkpoint
-from spi_lightning.tasks.checkpoint import member_of
+from spi_lightning.tasks.checkpoint import member_of, shift_answers
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -133,3 +133,12 @@ def test_one_network_of_an_ensemble_is_taken_with_its_weights() -> None:
     assert member_of({"network": {"depth": 1}}, weights, 0) == ({"network": {"depth": 1}}, weights)
     with pytest.raises(UserError, match="member=2: the ensemble has networks 0 to 1"):
         member_of(settings, weights, 2)
+
+
+def test_answers_are_shifted_in_the_bias_of_the_head(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ckpt")
+    before, _ = load_task(path, instantiate)
+    shift_answers(path, 1.5)
+    after, _ = load_task(path, instantiate)
+    pattern = torch.rand(3, 1, 16, 16)
+    torch.testing.assert_close(after.network(pattern), before.network(pattern) - 1.5)

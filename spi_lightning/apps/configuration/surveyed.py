@@ -10,8 +10,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from spi_lightning.data.scale.scale_free import ScaleFree
-from spi_lightning.data.survey.matching import match
-from spi_lightning.data.survey.recipe import propose_mask, write_recipe
+from spi_lightning.data.survey.recipe import propose_mask
 from spi_lightning.data.survey.survey import Survey, survey
 from spi_lightning.errors import UserError
 from spi_lightning.evaluation.console_table import print_note
@@ -80,13 +79,6 @@ def surveyed(cfg: DictConfig, method: CheckpointMethod, proposed: Path) -> tuple
     for note in (*patterns.notes, *found.notes, *propose_mask(found, proposed)):
         print_note(note)
     return patterns, found
-
-
-def matched_recipe(found: Survey, path: Path, bodies: list[str] | None) -> Path:
-    """Write the recipe of a survey, sizes and edges of its particles matched to the hits; see write_recipe."""
-    write_recipe(found, path, bodies)
-    matched = match(found, instantiate(like_file(path, "canonical"), _convert_="all"))
-    return path if matched is None else write_recipe(found, path, bodies, matched)
 
 
 def like_file(recipe: Path, frame: str) -> DictConfig:

@@ -18,7 +18,6 @@ from spi_lightning.simulate.canonical.file_parts import RING
 from spi_lightning.simulate.canonical.like_file import ASSUMED_DIAMETER, ASSUMED_ENERGY, ASSUMED_PIXEL
 from spi_lightning.simulate.projection import BODIES
 
-from .matching import Match
 from .survey import Survey
 
 MASK_FILE: Final = "tuned_mask.npy"
@@ -33,14 +32,13 @@ _HALO_RATIO: Final = (1e-3, 0.5)
 Line = tuple[str, Any, str]
 
 
-def write_recipe(survey: Survey, path: Path, bodies: Sequence[str] | None = None, matched: Match | None = None) -> Path:
+def write_recipe(survey: Survey, path: Path, bodies: Sequence[str] | None = None) -> Path:
     """Write a recipe and, beside it, the mask of the detector that it names.
 
     Args:
         survey: What the file is like.
         path: YAML file to write.
         bodies: Bodies of the particles; None: all of the general simulation.
-        matched: What of the particles was matched to the hits, if it was.
 
     Raises:
         UserError: A body is unknown, or a file cannot be written.
@@ -49,7 +47,7 @@ def write_recipe(survey: Survey, path: Path, bodies: Sequence[str] | None = None
     if not survey.measured.all():
         mask = path.resolve().with_name(MASK_FILE if path.stem == "tuned" else f"{path.stem}_mask.npy")
         write_mask(mask, survey.measured)
-    write_text(path, recipe_text(survey, mask, bodies, matched))
+    write_text(path, recipe_text(survey, mask, bodies))
     return path
 
 
@@ -70,9 +68,7 @@ def propose_mask(survey: Survey, path: Path) -> list[Note]:
     return [Note.warning(f"{found}, which the mask has as measured; {remedy}", "mask")]
 
 
-def recipe_text(
-    survey: Survey, mask: Path | None, bodies: Sequence[str] | None = None, matched: Match | None = None
-) -> str:
+def recipe_text(survey: Survey, mask: Path | None, bodies: Sequence[str] | None = None) -> str:
     """YAML of a recipe: one setting a line, behind it what it is and where it comes from."""
     if unknown := sorted(set(bodies or ()) - set(BODIES)):
         raise UserError(f"bodies: unknown body {unknown[0]}; choose from {', '.join(BODIES)}")
@@ -83,7 +79,7 @@ def recipe_text(
         "defaults: [/simulate/general@_here_, _self_]  # all that is not named here",
         "_target_: spi_lightning.simulate.LikeFileSimulator",
     ]
-    lines = [*_detector_lines(survey, mask), *_light_lines(survey, hits), *_particle_lines(survey, bodies, matched)]
+    lines = [*_detector_lines(survey, mask), *_light_lines(survey, hits), *_particle_lines(survey, bodies)]
     return "\n".join([*head, *map(_written, lines)]) + "\n"
 
 
@@ -182,8 +178,8 @@ def _rising(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return out
 
 
-def _particle_lines(survey: Survey, bodies: Sequence[str] | None, matched: Match | None) -> list[Line]:
-    """Bodies, their sizes and edges."""
+def _particle_lines(survey: Survey, bodies: Sequence[str] | None) -> list[Line]:
+    """Bodies and the spread of their sizes."""
     found = survey.scale.width_spread
     beyond = (max((found or 0) ** 2 - _FIT_SPREAD**2, 0.0)) ** 0.5
     spread = min(max(beyond, _LEAST_SPREAD), _MOST_SPREAD) * 3**0.5
@@ -192,11 +188,8 @@ def _particle_lines(survey: Survey, bodies: Sequence[str] | None, matched: Match
         if found is None
         else f"measured: widths differ by {100 * found:.0f} %, {100 * _FIT_SPREAD:.0f} % of that by the fit"
     )
-    factor = 1.0 if matched is None else matched.factor
-    if matched is not None:
-        source += "; spheres fitted to simulated hits are as large as to measured ones"
     shape = "assumed: all of the general simulation" if bodies is None else "stated"
-    lines: list[Line] = [
+    return [
         (
             "bodies",
             None if bodies is None else list(bodies),
@@ -206,11 +199,7 @@ def _particle_lines(survey: Survey, bodies: Sequence[str] | None, matched: Match
         ("scene.particle", ..., ""),
         (
             "scene.particle.diameter",
-            [round(factor * (1 - spread), 3), round(factor * (1 + spread), 3)],
+            [round(1 - spread, 3), round(1 + spread, 3)],
             f"over that of the usual particle; {source}",
         ),
     ]
-    if matched is not None:
-        words = "Gaussian width over that diameter; measured: of some ranges the one with which hits fall off alike"
-        lines.append(("scene.particle.edge_blur", list(matched.edge_blur), words))
-    return lines

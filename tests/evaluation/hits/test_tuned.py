@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from spi_lightning.evaluation.hits.tuned import AFTER, BEFORE, changes
+from spi_lightning.evaluation.hits.tuned import AFTER, BEFORE, changes, decision_shift
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.results.hit_answer import HitAnswer
 from spi_lightning.results.hits import DecidedAnswer, HitResult
@@ -27,3 +27,13 @@ def test_frames_that_changed_sides_are_named() -> None:
     assert (found["now_taken"], found["no_longer_taken"], found["frames"]) == ([1], [0], 4)
     assert found[BEFORE] == {"taken": 2, "uncertain": 1, "mean_photons": 25.0}
     assert found[AFTER] == {"taken": 2, "uncertain": 0, "mean_photons": 30.0}
+
+
+def test_the_border_of_two_groups_of_answers_is_found_without_labels() -> None:
+    random = np.random.default_rng(0)
+    single, other = random.normal(3.5, 0.5, 150), random.normal(-1.5, 1.5, 150)
+    border = decision_shift(np.concatenate([single, other]))
+    assert 1.0 < border < 2.5 and (single > border).mean() > 0.98 and (other < border).mean() > 0.95
+    assert decision_shift(random.normal(3, 1, 300)) == 0, "one group"
+    assert decision_shift(np.concatenate([single[:10], other[:10]])) == 0, "too few hits"
+    assert decision_shift(np.concatenate([single, other[:8]])) == 0, "hardly any other hit"
