@@ -8,10 +8,14 @@ are scored. 500 labels: six folds of 100, each answered with the labels of the o
 in five folds: each answered with the 20 labels of the others, which is the most that 25 frames allow. Every number is
 a mean over draws with their standard deviation; what is scored is kept, and an interrupted run goes on.
 
+``general, fine-tuned``: spi train experiment=finetune checkpoint=general with the labels of a draw, 30 epochs.
 Learners see frames around the beam at a known scale, as in general_classifier; networks see the file as it is.
 """
 
 import argparse
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -32,8 +36,11 @@ from spi_lightning.evaluation.hits import HitMethod, evaluate_hits
 from spi_lightning.evaluation.hits.question import LabelledSubset, needs_labels
 from spi_lightning.fields import IS_SINGLE_HIT
 from spi_lightning.io import PatternFile
+from spi_lightning.labelling import LabelFile
+from spi_lightning.labelling.label_file import OTHER, SINGLE
 from spi_lightning.labelling.teaching_order import teaching_order
 from spi_lightning.methods import FrozenFeatures
+from spi_lightning.results.hit_answer import TrainingLabels
 from spi_lightning.tasks.frozen.backbone import FrozenCheckpoint
 from spi_lightning.tasks.frozen.vgg16 import FrozenVGG16
 
@@ -45,7 +52,8 @@ CLASSICAL: Final = ("graph_cut", "diffusion_map", "random_forest", "pca_neighbou
 FROZEN: Final = ("efficientnet_lite0", "random_vgg16", "frozen_resnet10")
 PER_CLASS: Final = 10
 FEW_FOLDS, MANY_FOLDS = 5, 6
-FEW_DRAWS, MANY_DRAWS = 5, 2
+FEW_DRAWS, MANY_DRAWS, TUNED_DRAWS = 5, 2, 2
+TUNED: Final = "general, fine-tuned"
 _VGG_EDGE: Final = 112  # pixels: a quarter of the cost of 224
 _QUICK: Final = 60  # frames of an experiment
 
@@ -62,8 +70,7 @@ def main() -> None:
             for labels, subsets in sets.questions(entry):
                 if f"{entry}, {labels}" in rows:
                     continue
-                method = sets.method(entry)
-                draws = [_score(method, sets.patterns(method), subset, sets.excluded) for subset in subsets]
+                draws = [sets.score(entry, subset) for subset in subsets]
                 rows[f"{entry}, {labels}"] = _spread(draws)
                 print(f"{name:18s} {entry:20s} {labels:12s} {rows[f'{entry}, {labels}']}", flush=True)
                 if not options.quick:
@@ -72,7 +79,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    names, entries = (*SIMULATED, MEASURED), (*WITHOUT, *CLASSICAL, *FROZEN)
+    names, entries = (*SIMULATED, MEASURED), (*WITHOUT, *CLASSICAL, *FROZEN, TUNED)
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
     parser.add_argument(
         "--methods", nargs="+", choices=entries, default=entries, metavar="NAME", help=", ".join(entries)
@@ -105,12 +112,40 @@ class _Sets:
         """Names of the numbers of labels, each with its draws."""
         if entry in WITHOUT:
             yield "0", [LabelledSubset()]
+        elif entry == TUNED and self.name != MEASURED:
+            yield "20", [LabelledSubset(per_class=PER_CLASS, seed=seed) for seed in range(TUNED_DRAWS)]
+            yield "asked first", [LabelledSubset(frames=self._asked())]
+        elif entry == TUNED:
+            return
         elif self.name == MEASURED:
             yield "20", [LabelledSubset(folds=FEW_FOLDS, seed=seed) for seed in range(FEW_DRAWS)]
         else:
             yield "20", [LabelledSubset(per_class=PER_CLASS, seed=seed) for seed in range(FEW_DRAWS)]
             yield "asked first", [LabelledSubset(frames=self._asked())]
             yield "500", [LabelledSubset(folds=MANY_FOLDS, seed=seed) for seed in range(MANY_DRAWS)]
+
+    def score(self, entry: str, subset: LabelledSubset) -> dict[str, float]:
+        """Numbers of a method on one draw of labels."""
+        if entry == TUNED:
+            return self._tuned(subset.draw(self.whole.labels[IS_SINGLE_HIT]))
+        method = self.method(entry)
+        return _score(method, self.patterns(method), subset, self.excluded)
+
+    def _tuned(self, learned: TrainingLabels) -> dict[str, float]:
+        """Numbers of the general network, fine-tuned on some labels, on all other frames."""
+        known = self.whole.labels[IS_SINGLE_HIT]
+        with tempfile.TemporaryDirectory() as folder:
+            labels = LabelFile(Path(folder) / "labels.txt", self.whole.path.name, len(known))
+            for frame, label in zip(learned.frame.tolist(), learned.is_single_hit.tolist(), strict=True):
+                labels.put(frame, SINGLE if label else OTHER)
+            words = ["experiment=finetune", "checkpoint=general", f"data.path={self.whole.path}", "tracking=disabled"]
+            words += [f"data.keys.label={labels.path}", f"hydra.run.dir={folder}/run"]
+            command = [sys.executable, "-m", "spi_lightning", "train", *words]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            rest = known.copy()
+            rest[learned.frame] = -1
+            others = self.whole.changed(labels={**self.whole.labels, IS_SINGLE_HIT: rest})
+            return _score(method_of(f"{folder}/run", "hits"), others, LabelledSubset(), self.excluded)
 
     def _asked(self) -> list[int]:
         """The 20 frames that spi label asks for first, each answered by its true label."""

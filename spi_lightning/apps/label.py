@@ -52,4 +52,5 @@ def label(cfg: DictConfig) -> None:
         order = teaching_order(patterns, method, candidates, Cache.named(cfg.cache), print_note)
     with LabelServer(LabelSession(patterns, labels, order, only), port) as server:
         serve(server, bool(cfg.open))
-    Terminal().print(server.session.summary(), soft_wrap=True)
+    for line in filter(None, (server.session.summary(), server.session.next_step())):
+        Terminal().print(line, soft_wrap=True)

@@ -116,6 +116,14 @@ class LabelSession:
             self._seen.add(frame)
             return self.ask(page)
 
+    def next_step(self) -> str:
+        """Words on what the labels serve for; empty before there are labels of both kinds."""
+        counts = self.labels.counts()
+        if not counts["single"] or not counts["other"]:
+            return ""
+        taken = f"data.keys.label={self.labels.path} takes them"
+        return f"spi evaluate FILE method=[general,graph_cut] {taken}; so does spi tune"
+
     def summary(self) -> str:
         """Line on the labels that there are, and how many are new."""
         counts = self.labels.counts()

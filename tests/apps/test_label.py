@@ -64,7 +64,7 @@ def test_twenty_labels_serve_methods_that_learn(frames: Path) -> None:
         first.append(frame)
         frame = labelled(address, frame, "single" if truth[frame] else "other")
     out = ended(process)
-    assert "20 of them new" in out and "frames.labels.txt" in out
+    assert "20 of them new" in out and "data.keys.label=frames.labels.txt takes them" in out
     assert {number % 3 for number in first} >= {1, 2}, "singles and pairs, in turn"
     assert {bool(truth[number]) for number in first[:3]} == {True, False}, "both kinds have labels early"
     process, address = started(frames)
