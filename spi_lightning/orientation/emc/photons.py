@@ -11,6 +11,8 @@ from torch import Tensor
 
 _SPARSE_BELOW: Final = {"cpu": 0.15, "cuda": 0.02}  # share of nonzero values below which sparse products are faster
 
+_ROWS: Final = 512  # patterns taken in double precision at once
+
 
 @dataclass(frozen=True)
 class PhotonMatrix:
@@ -59,16 +61,16 @@ def photon_matrix(
     """
     inner = counts[:, :orienting]
     lit = inner.any(dim=0).nonzero()[:, 0]
-    exact = inner.double()
-    share = float((counts > 0).double().mean())
+    share = int(counts.count_nonzero()) / counts.numel()
+    factorials = [torch.lgamma(rows.double() + 1).sum(dim=1) for rows in torch.split(inner, _ROWS)]
     sparse = share < _SPARSE_BELOW.get(device.type, 0.0)
     judged, merged = inner[:, lit].to(device, dtype), counts.to(device, dtype)
     return PhotonMatrix(
         _csr(judged) if sparse else judged.contiguous(),
         _csr(merged.T) if sparse else merged.contiguous(),
         lit.to(device),
-        exact.sum(dim=1).to(device),
-        torch.lgamma(exact + 1).sum(dim=1).to(device),
+        inner.sum(dim=1, dtype=torch.float64).to(device),
+        torch.cat(factorials).to(device),
     )
 
 

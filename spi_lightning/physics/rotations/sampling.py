@@ -14,7 +14,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from .orientations import multiply_quaternions, symmetry_group
+from .orientations import conjugate, symmetry_group
 
 _SHARE: Final = {
     2: 35 / 36,
@@ -57,7 +57,7 @@ def rotation_samples(num_div: int, point_group: str = "none") -> RotationSamples
     """
     quaternion, weight = _refined(num_div)
     group = symmetry_group(point_group)
-    nearness = multiply_quaternions(quaternion[:, None], group)[..., 0].abs()
+    nearness = (quaternion @ conjugate(group).T).abs()  # cosine of half the angle of q S
     best = nearness.amax(dim=1)
     kept = nearness[:, 0] >= best - _ROUND
     equals = (nearness >= best[:, None] - _ROUND).sum(dim=1)
