@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from spi_lightning.codec import save
 from spi_lightning.errors import UserError
 from spi_lightning.io import PatternFile
+from spi_lightning.notes import Level
 from spi_lightning.orientation import FirstGuess, OrientationSettings, Rings, orient
 from spi_lightning.results import read
 from spi_lightning.results.orientation import ORIENTATION_FILE, OrientationResult
@@ -34,6 +35,15 @@ def test_patterns_of_a_file_are_oriented(patterns: PatternFile, tmp_path: Path) 
         patterns, tmp_path / "b", OrientationSettings(output=str(tmp_path / "run"), rings=Rings(2, 12))
     )
     assert same == numbers and np.array_equal(again.probability, result.probability)
+
+
+def test_patterns_are_oriented_without_dragonfly(patterns: PatternFile, tmp_path: Path) -> None:
+    """And the result says that 40 patterns are few for 3,240 orientations."""
+    settings = OrientationSettings(iterations=2, emc={"num_div": 4}, device="cpu", threads=1)
+    result, numbers = orient(patterns, tmp_path, settings)
+    assert result.quaternion.shape == (3240, 4) and numbers["iteration"] == 2 and (result.best >= 0).all()
+    texts = [note.text for note in result.notes if note.level is Level.WARNING]
+    assert any("40 patterns for 3,240 orientations, which need" in text for text in texts)
 
 
 @pytest.mark.parametrize(

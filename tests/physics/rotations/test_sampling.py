@@ -27,6 +27,8 @@ def test_weights_make_the_moments_those_of_all_rotations() -> None:
     """Even moments of a component over the unit sphere of four dimensions: 3/24, and 10395/322560 of degree 12."""
     samples = rotation_samples(4)
     assert float(samples.weight.sum()) == pytest.approx(1)
+    extremes = [float(each) * len(samples) for each in samples.weight.aminmax()]
+    assert extremes == pytest.approx([0.6716935167, 1.0980731048])  # those of dragonfly-spi 0.1.0, of num_div = 4
     direction = random_quaternions(20, torch.Generator().manual_seed(0)).double()
     along = samples.quaternion @ direction.T
     torch.testing.assert_close(samples.weight @ along**4, torch.full((20,), 3 / 24).double())
