@@ -70,8 +70,8 @@ def _table(numbers: Mapping[str, Any]) -> Table:
             rows.append(
                 (f"{word}, by labels of the file", *(_number(numbers[n].get(key)) for n in ("before", "tuned")))
             )
-        simulated = numbers["simulated"]
-        rows.append((f"{word}, on 256 simulated patterns", *(_number(simulated[n][key]) for n in ("before", "tuned"))))
+    simulated = (_number(numbers["simulated"][name]["auroc"]) for name in ("before", "tuned"))
+    rows.append(("area under ROC, on 256 simulated patterns", *simulated))
     return Table(("", "before", "tuned"), rows)
 
 
