@@ -5,16 +5,20 @@ import builtins
 import re
 import shlex
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
 
 import spi_lightning.apps.process.entry  # noqa: F401  registers the resolvers of the configuration
 from spi_lightning.apps.configuration.plain_words import command_line
 from spi_lightning.apps.spi import FILE_KEY
 from spi_lightning.locations import CONF
+from spi_lightning.settings import check_settings
 from spi_lightning.tasks.checkpoint_files import shipped_names
 from tests.cases.commands import ROOT
 
@@ -65,7 +69,20 @@ def test_commands_can_be_run(page: Path, name: str, words: list[str]) -> None:
     swept = "-m" in words
     given = command_line(name, [first_value(word) if swept else word for word in words], FILE_KEY[name])
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        compose(name, overrides=[word for word in given if not word.startswith(("hydra", "-"))])
+        cfg = compose(name, overrides=[word for word in given if not word.startswith(("hydra", "-"))])
+    if "resume" not in keys_of(words):  # else the run itself says what there is
+        require_types(name, cfg)
+
+
+def require_types(name: str, cfg: DictConfig) -> None:
+    """UserError for a value that the command would refuse."""
+    name = {"classify": "evaluate"}.get(name, name)
+    own, plain = (
+        cast(dict[str, Any], OmegaConf.to_container(each, resolve=False))
+        for each in (OmegaConf.load(CONF / f"{name}.yaml"), cfg)
+    )
+    types = getattr(import_module(f"spi_lightning.apps.{name.replace('-', '_')}"), "TYPES", {})
+    check_settings(plain, own, {"name": str | float | None, **types})
 
 
 def is_file(word: str) -> bool:
