@@ -205,3 +205,13 @@ def test_a_merged_intensity_is_phased_as_a_real_density(
     page = (tmp_path / "run" / "report.html").read_text()
     assert "origin at voxel 24 as Dragonfly defines it" in page
     require_same_page(tmp_path / "run")
+
+
+def test_a_detector_file_says_that_it_is_a_merged_intensity(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    path = write_merged(tmp_path / "output_020.h5", body())
+    write_beside(tmp_path, wavelength=None)
+    words = [f"data.detector={tmp_path / 'detector.h5'}", "data.geometry.photon_energy=6000"]
+    run(monkeypatch, tmp_path / "run", f"data.path={path}", *words, "starts=2", "phasing.recipe=10*HIO(0.9) + 5*ER")
+    assert "data.detector is a setting of merged intensities alone" in capsys.readouterr().out.replace("\n", " ")

@@ -30,7 +30,7 @@ FILES = ("runs/", '"hits.')  # in code that needs those of the reader
 IMPORTS = (ast.Import, ast.ImportFrom)
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
-_CALL = re.compile(r"^spi (\w+) ?(.*)$")
+_CALL = re.compile(r"^spi ([\w-]+) ?(.*)$")
 
 
 def blocks(language: str) -> Iterator[tuple[Path, str]]:

@@ -27,7 +27,8 @@ WITH_VALUE: Final = frozenset(
         *("-i", "--info", "-sc", "--shell-completion", "--experimental-rerun"),
     )
 )
-_DATA: Final = ("one_frame", "one_scan")
+_DATA: Final = {"one_scan": "rocking scans", "merged_intensity": "merged intensities"}
+"""Choices of data of ``spi phase`` beside one_frame, and what they are in words."""
 _PREPARATION: Final = "preparation."
 RECIPE: Final = "phasing.recipe="
 _WORD = re.compile(r"[+~]{0,2}[\w.@/]+=", re.ASCII)
@@ -67,9 +68,10 @@ def command_line(command: str, words: Sequence[str], file_key: str) -> list[str]
         data = "" if any(word.startswith(("data=", "experiment=")) for word in words) else "data=hits "
         example = f"{data}data.path={files[0]}"
         raise UserError(f"{files[0]}: write KEY=VALUE, as in {example}; spi {command} --help lists the keys")
-    if command == "phase" and (scan := word_of_a_scan(others)):
-        Terminal(width=110).print(f"data=one_scan, since {scan} is a setting of rocking scans alone", soft_wrap=True)
-        others.insert(0, "data=one_scan")
+    found = [(data, word) for data in _DATA if (word := word_of(data, others))] if command == "phase" else []
+    for data, word in found[:1]:
+        Terminal(width=110).print(f"data={data}, since {word} is a setting of {_DATA[data]} alone", soft_wrap=True)
+        others.insert(0, f"data={data}")
     named = ",".join(map(quoted, files))
     return quote_names([*others, *([f"{file_key}=[{named}]" if files[1:] else f"{file_key}={named}"] if files else [])])
 
@@ -96,13 +98,16 @@ def as_typed(command: str, words: Sequence[str]) -> str:
     return shlex.join(["spi", command, *(f"{plain.get(key, key)}{equals}{value}" for key, equals, value in pairs)])
 
 
-def word_of_a_scan(words: Sequence[str]) -> str:
-    """Key of the first word that a rocking scan takes and a 2D pattern does not; empty where the data are named."""
+def word_of(data: str, words: Sequence[str]) -> str:
+    """Key of the first word that a choice of data takes and a 2D pattern does not; empty where the data are named."""
     keys = [word.partition("=")[0] for word in words if "=" in word]
     if "data" in keys:
         return ""
-    frame, scan = ({each.key for each in read_whole_choice(CONF / "data" / f"{name}.yaml").settings} for name in _DATA)
-    return next((key for key in keys if key[:5] == "data." and _within(key[5:], scan) > _within(key[5:], frame)), "")
+    frame, own = (
+        {each.key for each in read_whole_choice(CONF / "data" / f"{name}.yaml").settings}
+        for name in ("one_frame", data)
+    )
+    return next((key for key in keys if key[:5] == "data." and _within(key[5:], own) > _within(key[5:], frame)), "")
 
 
 def _within(key: str, settings: Set[str]) -> bool:

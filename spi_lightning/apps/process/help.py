@@ -34,9 +34,8 @@ def overview(file_keys: Mapping[str, str]) -> str:
     Args:
         file_keys: Names of the commands, each with the setting that a bare word stands for.
     """
-    width = max(map(len, file_keys)) + 2
-    lines = [f"  {name:<{width}}{read_choice(CONF / f'{name}.yaml').first_sentence}" for name in file_keys]
-    lines.append(f"  {'config':<{width}}Print the settings of a command, resolved and commented")
+    lines = [f"  {name:<8}  {read_choice(CONF / f'{name}.yaml').first_sentence}" for name in file_keys]
+    lines.append("  config    Print the settings of a command, resolved and commented")
     usage = ["usage: spi COMMAND [FILE] [KEY=VALUE ...]", "", *lines, ""]
     return "\n".join([*usage, "spi COMMAND --help lists the settings of a command, with examples."])
 
