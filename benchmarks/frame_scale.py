@@ -74,7 +74,19 @@ def _file(
 ) -> PatternFile:
     """Hits of all kinds and blanks in random order, with a beam hole and a gap, geometry unknown."""
     seed, flat = int(random.integers(1 << 30)), float(random.choice([0.002, 0.02, 0.1, 0.5]))
-    simulator = _simulator(random, shape, width, photons, flat)
+    simulator = simulator_of(random, shape, width, photons, flat)
+    place_beam(simulator, centre)
+    hits = torch.cat([simulator(block, seed)["photons"] for block in range(HITS // simulator.block_size)])
+    blank = random.choice([0.0, 0.3, 0.6, 0.9, 0.95])
+    generator = torch.Generator().manual_seed(seed)
+    blanks = torch.poisson(torch.full((round(HITS * blank / (1 - blank)), *shape), flat), generator)
+    order = torch.randperm(len(hits) + len(blanks), generator=generator)
+    mask = mask_around(random, shape, centre, width)
+    return as_patterns(torch.cat([hits, blanks])[order] * mask, mask)
+
+
+def place_beam(simulator: HitSimulator, centre: NDArray[np.float64]) -> None:
+    """Let the beam of every pattern meet the detector at ``centre``, row and column, pixel."""
     middle = simulator.geometry.draw
 
     def moved(count: int, size: tuple[int, int], generator: torch.Generator) -> Any:
@@ -83,18 +95,12 @@ def _file(
         return drawn
 
     simulator.geometry.draw = moved  # type: ignore[method-assign]
-    hits = torch.cat([simulator(block, seed)["photons"] for block in range(HITS // simulator.block_size)])
-    blank = random.choice([0.0, 0.3, 0.6, 0.9, 0.95])
-    generator = torch.Generator().manual_seed(seed)
-    blanks = torch.poisson(torch.full((round(HITS * blank / (1 - blank)), *shape), flat), generator)
-    order = torch.randperm(len(hits) + len(blanks), generator=generator)
-    mask = _mask(random, shape, centre, width)
-    return as_patterns(torch.cat([hits, blanks])[order] * mask, mask)
 
 
-def _simulator(
+def simulator_of(
     random: np.random.Generator, shape: tuple[int, int], width: float, photons: float, flat: float
 ) -> HitSimulator:
+    """Simulator of hits of one random body or all, speckles of ``width`` pixels, ``flat`` photons a pixel beside."""
     diameter = wavelength_from_energy(ENERGY) * DISTANCE / (width * PIXEL)
     multiple, body = random.uniform(0.3, 0.7), random.choice([*BODIES, "all"])
     settings = {
@@ -122,7 +128,9 @@ def _simulator(
     return made
 
 
-def _mask(random: np.random.Generator, shape: tuple[int, int], centre: NDArray[np.float64], width: float) -> Tensor:
+def mask_around(
+    random: np.random.Generator, shape: tuple[int, int], centre: NDArray[np.float64], width: float
+) -> Tensor:
     """Beam hole and horizontal gap of random size around the beam, (H, W) bool, True = measured."""
     hole, gap = (random.uniform(0, most) * (random.random() < 0.6) * width / 2 for most in (1.2, 0.5))
     y, x = torch.arange(shape[0])[:, None] - centre[0], torch.arange(shape[1])[None] - centre[1]

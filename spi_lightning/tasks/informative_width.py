@@ -55,7 +55,7 @@ def take_informative_width(
     fitted = preprocess.scale
     if fitted is None or fitted.width_from != "sphere fit" or len(preprocess.hits) < _LEAST_HITS:
         return []
-    scales = [_scaled(fitted, factor) for factor in FACTORS if factor == 1 or _is_sampled(fitted, factor)]
+    scales = [at_width(fitted, factor) for factor in FACTORS if factor == 1 or _is_sampled(fitted, factor)]
     answers: list[list[Tensor]] = [[] for _ in scales]
     for batch in _hits(preprocess.hits, patterns, device):
         for scale, found in zip(scales, answers, strict=True):
@@ -85,7 +85,8 @@ def _entropy(probability: Tensor) -> Tensor:
     return entropy
 
 
-def _scaled(scale: FrameScale, factor: float) -> FrameScale:
+def at_width(scale: FrameScale, factor: float) -> FrameScale:
+    """A scale of another speckle width: ``factor`` times that of the given one."""
     return scale if factor == 1 else replace(scale, speckle_width=factor * scale.speckle_width)
 
 
