@@ -86,7 +86,8 @@ class OrientationSettings:
         dragonfly: Dragonfly instead of the EMC of this package: path of the program, of the virtual environment that
             holds it, or its name in PATH; None: the EMC of this package.
         iterations: Number of EMC iterations, the greatest one for the EMC of this package.
-        tolerance: Relative change of the intensity at which the EMC of this package stops, once beta is 1.
+        tolerance: Change of the mean log-likelihood of a pattern, nat, below which the EMC of this package stops, once
+            beta is 1.
         threads: Number of threads; None: all cores.
         device: Device of the EMC of this package, ``auto``: the GPU if there is one.
         memory: Memory for the probabilities of the EMC of this package, GB; patterns are taken in blocks that fit.
@@ -110,7 +111,7 @@ class OrientationSettings:
     top: int = 10
     dragonfly: str | None = None
     iterations: int = 24
-    tolerance: float = 1e-3
+    tolerance: float = 0.01
     threads: int | None = None
     device: str = "auto"
     memory: float = 4.0

@@ -19,7 +19,7 @@ from spi_lightning.write_errors import new_hdf5
 from .output import LOG_COLUMNS
 
 _LEAST: Final = 1e-6  # probability below which Dragonfly writes none
-_FORMATS: Final = ("{:.0f}", "{:.2f}", "{:.4e}", "{:.6f}", "{:.6e}", "{:.0f}", "{:.6f}")
+_FORMATS: Final = ("{:.0f}", "{:.2f}", "{:.4e}", "{:.6f}", "{:.9e}", "{:.0f}", "{:.6f}")
 
 
 def write_output(

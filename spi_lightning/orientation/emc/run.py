@@ -54,7 +54,7 @@ class EmcRun:
     Attributes:
         settings: Settings of the algorithm.
         iterations: Greatest number of iterations.
-        tolerance: Relative root mean square change of the intensity at which a run stops, once beta is 1.
+        tolerance: Change of the mean log-likelihood of a pattern, nat, below which a run stops, once beta is 1.
         keep: ``last`` keeps the output of the last iteration, ``all`` those of all.
         device: Device of the computation.
         memory: Bytes that probabilities may take; patterns are taken in blocks that fit.
@@ -112,7 +112,7 @@ def run_emc(folder: Path, source: EmcInput, guess: NDArray[np.float64], run: Emc
     done = found.iteration if found else 0
     with ProgressBar(TimeElapsedColumn(), always=True) as progress:
         task = progress.add_task(title, total=run.iterations, completed=done)
-        while done < run.iterations and not _has_settled(log, state, run.tolerance):
+        while done < run.iterations and not _has_settled(log, run.tolerance):
             state, log = _one(folder, problem, state, log, done + 1, run, key)
             done += 1
             words = f"{title}, mutual information {log['mutual_information'][-1]:.2f} nat"
@@ -141,8 +141,8 @@ def _row(number: int, seconds: float, step: EmcStep, rotations: int, beta: float
     return number, seconds, step.change, information, likelihood, rotations, beta
 
 
-def _has_settled(log: Columns, state: EmcState, tolerance: float) -> bool:
-    """Whether beta has reached 1 and the intensity no longer changes."""
-    if not log or log["beta"][-1] < _SETTLED:
+def _has_settled(log: Columns, tolerance: float) -> bool:
+    """Whether the log-likelihood no longer changes in two iterations of beta = 1."""
+    if not log or len(log["beta"]) < 2 or log["beta"][-2] < _SETTLED:
         return False
-    return bool(log["rms_change"][-1] <= tolerance * float(state.intensity.double().square().mean().sqrt()))
+    return bool(abs(log["log_likelihood"][-1] - log["log_likelihood"][-2]) < tolerance)
