@@ -59,8 +59,7 @@ class PatternKeys:
     @property
     def searching(self) -> PatternKeys:
         """The same, without the word none where it means no more than a search of the usual names."""
-        usual = {name: None for name in ("photons", "index", "positive") if is_none(getattr(self, name))}
-        return replace(self, **usual)
+        return replace(self, **{name: None for name in ("photons", "index", "positive") if is_none(getattr(self, name))})
 
     def as_plain(self) -> dict[str, Any]:
         """These settings as plain data, the reader by its name."""
