@@ -33,8 +33,7 @@ class PatternKeys:
     """Names of the data sets in a user's file.
 
     `label`, `mask` and `particle_id` may also be side files (text, .npy, TIFF, or a Dragonfly detector as mask), which
-    is the only way in formats of patterns alone. None searches the usual names, the word ``none`` leaves out what the
-    file has.
+    is the only way in formats of patterns alone. None searches the usual names, ``none`` leaves out what a file has.
 
     Args:
         photons: Data set of the patterns, (N, H, W).
@@ -59,7 +58,8 @@ class PatternKeys:
     @property
     def searching(self) -> PatternKeys:
         """The same, without the word none where it means no more than a search of the usual names."""
-        return replace(self, **{name: None for name in ("photons", "index", "positive") if is_none(getattr(self, name))})
+        named = ("photons", "index", "positive")
+        return replace(self, **{name: None for name in named if is_none(getattr(self, name))})
 
     def as_plain(self) -> dict[str, Any]:
         """These settings as plain data, the reader by its name."""
