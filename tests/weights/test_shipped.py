@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytorch_lightning as pl
 import torch
 from hydra.utils import instantiate
 
@@ -21,7 +22,7 @@ DAMAGED = 12  # bytes that are changed, one after another
 def test_weights_of_the_package_are_those_of_their_card(name: str) -> None:
     card = read_card(name)
     card.require_whole()
-    task, config = load_task(find_checkpoint(name), instantiate)
+    task, config = load_task(find_checkpoint(name), instantiate, pl.LightningModule)
     weights = sum(value.numel() for key, value in task.state_dict().items() if key.startswith("network."))
     assert f"{weights:,}" in card.network
     assert card.results and card.commands and card.domain and card.failures and card.objective
@@ -56,7 +57,7 @@ def test_a_changed_byte_is_found_or_changes_nothing(name: str, tmp_path: Path) -
 @pytest.mark.slow
 @pytest.mark.parametrize("name", shipped_names())
 def test_numbers_of_a_card_are_those_of_its_file(name: str, tmp_path: Path) -> None:
-    task, config = load_task(find_checkpoint(name), instantiate)
+    task, config = load_task(find_checkpoint(name), instantiate, pl.LightningModule)
     settings = {**config["data"], "cache_dir": str(tmp_path)}
     if "structures" in config["simulate"] and not Path(os.environ.get("SPI_DATA", "../shared/data"), "pdb").is_dir():
         pytest.skip("its test patterns are of structures that are not here")
