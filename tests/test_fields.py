@@ -11,6 +11,8 @@ OWN_WORDS = {
     "apps": {"seed"},  # settings
     "io/dragonfly": {"mask"},  # columns of a detector file of Dragonfly
     "io/volumes/cxi_image.py": {"mask", "support"},  # groups of the CXI format
+    "api/patterns.py": {"mask"},  # arguments of open_patterns
+    "labelling/server.py": {"frame"},  # a request of the page
     "callbacks/progress.py": {"frame"},  # axes in words, in an archive
     "evaluation/hits/training_frames.py": {"seed"},  # settings of a checkpoint
     "reconstruction/assessment.py": {"phase"},  # kind of curve

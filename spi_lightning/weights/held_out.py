@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spi_lightning.console import quiet_lightning
+from spi_lightning.fields import FALSE_NEGATIVES
 from spi_lightning.metrics import HitMetrics, PatternMean, SupportMetrics
 from spi_lightning.metrics.hits.bootstrap import Estimate, bootstrap_intervals, interval_numbers, mean_intervals
 from spi_lightning.metrics.hits.classification_curves import classification_statistic
@@ -81,7 +82,7 @@ def _of_supports(metrics: SupportMetrics, names: tuple[str, ...]) -> Numbers:
     """Whole structures are drawn for the intervals, of which there are fewer than patterns."""
     columns = dict(zip(PER_PATTERN, torch.cat(metrics.value).double().numpy().T, strict=True))
     structures, group = np.unique(_joined(metrics.structure), return_inverse=True)
-    values = {_COVERED: (columns["false_negatives"] < metrics.allowed).astype(np.float64)}
+    values = {_COVERED: (columns[FALSE_NEGATIVES] < metrics.allowed).astype(np.float64)}
     values |= {name: columns[name] for name in names}
     return interval_numbers(mean_intervals(values, group), {_COVERED: len(structures)})
 

@@ -97,7 +97,7 @@ def test_help_offers_what_the_command_takes(capsys: pytest.CaptureFixture[str]) 
         printed = capsys.readouterr().out.splitlines()
         return {line.removeprefix("data=") for line in printed if line.startswith("data=")}
 
-    assert data("phase") == {"one_frame", "one_scan"}
+    assert data("phase") == {"one_frame", "one_scan", "merged_intensity"}
     assert {"hits", "volumes", "one_scan"} < data("evaluate") and "one_frame" not in data("evaluate")
     assert "simulated_hits" in data("train") and not {"one_frame", "one_scan"} & data("train")
     assert status("evaluate", "--help") == 0
