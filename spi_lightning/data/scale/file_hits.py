@@ -40,6 +40,7 @@ class FileHits:
         background: (n,) flat background, photons per pixel of the file.
         bin: Pixels summed along each axis.
         frames: Number of frames that were looked at.
+        total, lit: (H, W) photons of these frames, and number of them in which a pixel has any.
     """
 
     frame: NDArray[np.int64]
@@ -48,6 +49,8 @@ class FileHits:
     background: Tensor
     bin: int
     frames: int
+    total: Tensor
+    lit: Tensor
 
     def brightest_halo(self, beam_centre: Sequence[float]) -> float:
         """Photons near the beam up to which frames are blank, see halo.brightest_halo; 0 where hits alone are here."""
@@ -84,8 +87,11 @@ def find_file_hits(
     """
     frames, photons, masks, levels, taken, looked = [], [], [], [], 0, 0
     frame_bytes, bin = 4 * math.prod(patterns.shape[1:]), coarse_bin(patterns.shape[1:])
+    total, lit = (torch.zeros(patterns.shape[1:], device=device) for _ in range(2))
     for frame in pieces(patterns):
         whole, keep = read_frames(patterns, frame, device)
+        total += whole.sum(0)
+        lit += (whole > 0).sum(0)
         binned, measured = bin_to(whole, keep, bin)
         centre = binned_place(torch.tensor(stated or middle(patterns.shape[1:])), bin)
         edges = [min(binned.shape[-2:]) // part for part in (2, 4)]
@@ -101,7 +107,7 @@ def find_file_hits(
         if taken >= most or (taken >= enough and looked * frame_bytes > MOST_BYTES):
             break
     mask = masks[0] if masks[0].ndim == 2 else torch.cat(masks)
-    return FileHits(np.concatenate(frames), torch.cat(photons), mask, torch.cat(levels), bin, looked)
+    return FileHits(np.concatenate(frames), torch.cat(photons), mask, torch.cat(levels), bin, looked, total, lit)
 
 
 def pieces(patterns: PatternFile) -> Iterator[NDArray[np.int64]]:

@@ -16,6 +16,7 @@ from spi_lightning.errors import UserError
 from spi_lightning.io.patterns.pattern_file import PatternFile
 from spi_lightning.notes import Note
 from spi_lightning.physics.array import cut_window
+from spi_lightning.physics.frames.bad_pixels import suspect_pixels
 from spi_lightning.physics.frames.beam_centre import find_beam_centre, find_centre_anywhere
 from spi_lightning.physics.frames.frame_scale import (
     NARROWEST_TRIED,
@@ -28,7 +29,7 @@ from spi_lightning.physics.frames.frame_scale import (
 )
 
 from .file_hits import AT_ONCE, ENOUGH_HITS, FileHits, binned_place, find_file_hits, read_frames
-from .scale_notes import SCALE, halo_notes, misplaced, summary, width_notes
+from .scale_notes import SCALE, halo_notes, misplaced, summary, suspect_notes, width_notes
 from .stated_centre import middle, stated_centre
 
 _FINE: Final = 512  # pixels, edge of the square around the beam in which narrow speckles are measured
@@ -91,7 +92,7 @@ def find_scale_and_hits(
             return replace(unknown, halo=halo), notes, hits.frame
         scale, notes = _with_centre(patterns, hits, stated)
     scale, more = _with_width(patterns, hits, replace(scale, halo=halo), speckle, device)
-    notes += [*more, *halo_notes(scale), *misplaced(scale, stated)]
+    notes += [*more, *halo_notes(scale), *misplaced(scale, stated), *_suspects(patterns, hits)]
     return scale, [summary(scale), *notes], hits.frame
 
 
@@ -196,6 +197,12 @@ def _fine_widths(
         found.append(torch.stack(speckle_widths(photons, mask, inside, hits.background[part], narrowest)))
     widths, quality = torch.cat(found, dim=1)
     return widths, quality
+
+
+def _suspects(patterns: PatternFile, hits: FileHits) -> list[Note]:
+    """Note on hot and dead pixels that the mask of a file lacks."""
+    measured = torch.from_numpy(np.array(patterns.read_mask(hits.frame[:1])[0])).to(hits.total.device)
+    return suspect_notes(*suspect_pixels(hits.total, hits.lit, measured, hits.frames))
 
 
 def _without_hits(

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from torch import Tensor
+
 from spi_lightning.notes import Note
 from spi_lightning.physics.frames.frame_scale import NARROWEST, FrameScale
+from spi_lightning.printable import listed
 
 SCALE: Final = "scale"  # subject of the notes
 _OFF: Final = 0.5  # speckles between a stated centre and that of the hits from which it is noted
+_LINE: Final = 0.5  # share of a row or column that is bad, from which it is named as a whole
 _FEW: Final = 8  # hits
 _VAGUE: Final = 0.3  # relative spread of the widths
 
@@ -37,6 +41,30 @@ def halo_notes(scale: FrameScale) -> list[Note]:
         return []
     line = f"blank frames have a halo around the beam; frames of up to {scale.halo:.0f} photons near it are blank"
     return [Note.of(line, SCALE)]
+
+
+def suspect_notes(hot: Tensor, dead: Tensor) -> list[Note]:
+    """Note that proposes to mask pixels, (H, W) bool, which are used as they are."""
+    found = [f"{int(pixels.sum())} {name} ({_places(pixels)})" for name, pixels in (("hot", hot), ("dead", dead))
+             if bool(pixels.any())]  # fmt: skip
+    if not found:
+        return []
+    line = f"pixels that count as measured look {' and '.join(found)}"
+    return [Note.warning(f"{line}: they are used; mask them by data.keys.mask=FILE.npy", "mask")]
+
+
+def _places(pixels: Tensor) -> str:
+    """Whole lines and the first single pixels among bad ones, (H, W) bool, in words."""
+    rows, columns = pixels.float().mean(1) > _LINE, pixels.float().mean(0) > _LINE
+    words = [
+        f"{name} {listed(lines.nonzero()[:, 0].tolist(), 8)}"
+        for name, lines in (("rows", rows), ("columns", columns))
+        if bool(lines.any())
+    ]
+    single = (pixels & ~rows[:, None] & ~columns[None, :]).nonzero().tolist()
+    points = ", ".join(f"[{row},{column}]" for row, column in single[:8])
+    more = f" and {len(single) - 8} more" if len(single) > 8 else ""
+    return "; ".join([*words, *([f"row and column {points}{more}"] if single else [])])
 
 
 def misplaced(scale: FrameScale, stated: tuple[float, float] | None) -> list[Note]:

@@ -16,9 +16,10 @@ from spi_lightning.notes import Note
 from spi_lightning.printable import listed
 from spi_lightning.results.hits import SECOND_LOOK, TABLE, Columns, DecidedAnswer, HitResult
 
+from .differences import differences
 from .scoring import Scoring, spread
 
-OUTSIDE_AT_MOST, BEYOND_AT_MOST = 0.1, 0.5
+OUTSIDE_AT_MOST, BEYOND_AT_MOST = 0.1, 0.25  # where 0.01 and 0.1 are expected
 MOST_OUTSIDE = 0.5  # share of frames outside from which no answer is trusted
 BLANKS_AT_MOST = 0.1  # frames without a hit among those that are judged or taken
 RIGHT = 0.95  # accuracy from which a network does not guess
@@ -124,22 +125,25 @@ def domain_of(answer: DecidedAnswer, columns: Columns | None = None) -> dict[str
     Returns:
         ``frames``: number of frames compared; ``frames_outside``, ``outside``: number and share of them further
         away than 99 % of the patterns the network was validated on; ``beyond_most``: share further than 90 % of them;
-        ``alike``: False where either is far more than chance. Where hits are known also ``blanks`` and
-        ``blanks_taken``: numbers of frames without a hit, and of those taken as single hits; ``without_hits``: True
-        where no frame holds one, so that blanks are judged.
+        ``alike``: False where either is far more than chance, and then ``differs``: in which traits. Where hits are
+        known also ``blanks`` and ``blanks_taken``: numbers of frames without a hit, and of those taken as single hits;
+        ``without_hits``: True where no frame holds one, so that blanks are judged.
     """
     distance, usual = answer.distance_from_training, answer.usual_distance
     if distance is None or usual is None:
         return None
     judged = _judged(answer, columns)
     outside, beyond = (distance > 1)[judged], (distance > usual)[judged]
-    found = {
+    chance = 2 * (0.1 * 0.9 / max(1, judged.sum())) ** 0.5  # two standard deviations of the share that is expected
+    found: dict[str, Any] = {
         "frames": int(judged.sum()),
         "frames_outside": int(outside.sum()),
         "outside": float(outside.mean()),
         "beyond_most": float(beyond.mean()),
-        "alike": bool(outside.mean() <= OUTSIDE_AT_MOST and beyond.mean() <= BEYOND_AT_MOST),
+        "alike": bool(outside.mean() <= OUTSIDE_AT_MOST and beyond.mean() <= BEYOND_AT_MOST + chance),
     }
+    if not found["alike"]:
+        found["differs"] = differences(answer, columns or {}, judged)
     hit = _hits(answer, columns)
     if hit is not None and not hit.any():
         found["without_hits"] = True
@@ -195,9 +199,11 @@ def _unlike(result: HitResult, name: str, found: Mapping[str, Any], what: str) -
     blanks = f". {found['blanks']} frames without a hit are not counted" if "blanks" in found else ""
     if "blanks" not in found and IS_HIT not in result.columns:
         blanks = ". Nearly empty frames count too, as hits were not looked for (frame_columns)"
+    differs = f". What differs: {', '.join(found['differs'])}" if found["differs"] else ""
+    end = f"{blanks}{differs}. {remedy}{_other_selects(result, name)}"
     return Note.warning(
         f"to {name} this file does not look like its training patterns: {share} lie outside what 99 % of those fill, "
-        f"{100 * found['beyond_most']:.0f} % beyond 90 % of them{blanks}. {remedy}{_other_selects(result, name)}"
+        f"{100 * found['beyond_most']:.0f} % beyond 90 % of them{end}"
     )
 
 

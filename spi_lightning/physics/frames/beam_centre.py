@@ -11,7 +11,7 @@ from torch import Tensor
 
 from spi_lightning.physics.array import bin_pixels
 
-LEAST_OVERLAP: Final = 0.2  # of the largest number of pixel pairs; fewer pairs agree by chance
+LEAST_OVERLAP: Final = 0.14  # of the largest number of pixel pairs; fewer pairs agree by chance
 _LEAST_VARIANCE: Final = 1e-4  # of pairs of pixels, relative to the whole pattern; below, it is of rounding
 _COARSE: Final = 256  # pixels along the shorter side in which a centre is searched everywhere
 _LEAST_SHARE: Final = 0.5  # of the contrast that must lie in pairs about a centre found anywhere
@@ -73,7 +73,7 @@ def find_beam_centre(
 
 
 def find_centre_anywhere(photons: Tensor, mask: Tensor) -> BeamCentre:
-    """Find the point about which most of a pattern is symmetric, wherever a fifth of the pixel pairs is left.
+    """Find the point about which most of a pattern is symmetric, wherever a seventh of the pixel pairs is left.
 
     Args:
         photons, mask: (1, H, W) counts, and bool, True = measured.

@@ -25,7 +25,7 @@ _RINGS: Final = 12
 _MEASURED: Final = 0.6  # share of a ring that must be measured
 _UNEVEN: Final = 0.05  # squared contrast around the beam from which no ring is that of a halo
 _TRIED: Final = 48  # frames of the group in each of which rings are looked for
-_WITH_RINGS: Final = 0.25  # share of these that shows rings, from which they are no halos
+_WITH_RINGS: Final = 0.7  # share of these that shows rings, from which they are no halos
 _CERTAIN: Final = 5.0  # standard deviations at which it counts
 _MEDIAN_DEVIATION: Final = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
 

@@ -6,6 +6,7 @@ import pytest
 from spi_lightning.evaluation.hits.scoring import Scoring, spread
 from spi_lightning.evaluation.hits.summary import result_notes, score
 from spi_lightning.notes import Level
+from spi_lightning.physics.frames.frame_scale import FrameScale
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.results.hit_answer import HitAnswer
 from spi_lightning.results.hits import DecidedAnswer, HitResult
@@ -166,6 +167,28 @@ def test_a_file_without_a_hit_is_named_as_such() -> None:
     far = replace(answer([0.1] * 20), distance_from_training=np.full(20, 3.0, np.float32), usual_distance=0.8)
     (text,) = warnings_of(result(far, [0] * 20, columns={"is_hit": np.zeros(20, dtype=bool)}))
     assert text.startswith("no frame of this file holds a hit") and "Do not trust" not in text
+
+
+def test_a_file_that_lies_at_the_border_of_the_training_is_named_with_what_differs() -> None:
+    distance = np.where(np.arange(100) < 45, 0.9, 0.5).astype(np.float32)  # none outside, many beyond 90 %
+    far = replace(answer(np.full(100, 0.9)), distance_from_training=distance, usual_distance=0.8)
+    columns = {"is_hit": np.ones(100, dtype=bool), "photons": np.full(100, 30.0), "symmetry": np.full(100, 0.9)}
+    for scale, words in (
+        (None, ""),
+        (
+            FrameScale((31.5, 31.5), 55.0),
+            "What differs: speckles of 55 pixels instead of 3 to 40, 30 photons in a usual",
+        ),
+    ):
+        (text,) = warnings_of(result(replace(far, scale=scale), columns=columns))
+        assert words in text and ("What differs" in text) == bool(words)
+    bright = {**columns, "photons": np.full(100, 3e3)}
+    (text,) = warnings_of(result(replace(far, scale=FrameScale((31.5, 31.5), 6.0)), columns=bright))
+    assert "What differs: shapes, mask or background" in text and "spi tune FILE" in text
+    few = replace(
+        answer([0.9] * 10), distance_from_training=np.r_[distance[40:45], distance[60:65]], usual_distance=0.8
+    )
+    assert warnings_of(result(few, columns={"is_hit": np.ones(10, dtype=bool)}))
 
 
 def test_blanks_taken_as_single_hits_are_a_warning() -> None:
