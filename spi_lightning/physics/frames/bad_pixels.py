@@ -22,13 +22,13 @@ def suspect_pixels(total: Tensor, lit: Tensor, mask: Tensor, frames: int) -> tup
         frames: Number of frames.
 
     Returns:
-        Hot: lit in most frames, and five times as bright as the third brightest of its eight neighbours. Dead: without
+        Hot: lit in most frames, and five times as bright as the third brightest of its eight measured neighbours. Dead: without
         photons between neighbours that all have some, and whole rows and columns between others.
     """
     counted = torch.where(mask, total, 0.0).double()
     around = _neighbours(torch.where(mask, counted, torch.nan))
-    third = around.nan_to_num(-1).sort(dim=0, descending=True).values[2].clamp_min(0)
-    hot = mask & (lit >= _LIT * frames) & (counted > _OVER * third) & (counted >= _LEAST_HOT)
+    third, whole = around.nan_to_num(-1).sort(dim=0, descending=True).values[2], around.isfinite().all(0)
+    hot = mask & whole & (lit >= _LIT * frames) & (counted > _OVER * third) & (counted >= _LEAST_HOT)
     least = around.nan_to_num(torch.inf).amin(0)
     dead = mask & (counted == 0) & (least >= _LEAST_AROUND) & least.isfinite()
     rows, columns = _dead_lines(counted.sum(1)), _dead_lines(counted.sum(0))
