@@ -22,8 +22,8 @@ def suspect_pixels(total: Tensor, lit: Tensor, mask: Tensor, frames: int) -> tup
         frames: Number of frames.
 
     Returns:
-        Hot: lit in most frames, and five times as bright as the third brightest of its eight measured neighbours. Dead: without
-        photons between neighbours that all have some, and whole rows and columns between others.
+        Hot: lit in most frames, and five times as bright as the third brightest of its eight measured neighbours.
+        Dead: without photons between neighbours that all have some, and whole rows and columns between others.
     """
     counted = torch.where(mask, total, 0.0).double()
     around = _neighbours(torch.where(mask, counted, torch.nan))
