@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from spi_lightning.errors import UserError
 from spi_lightning.io.reading import read_metrics
+from spi_lightning.results.densities import DENSITIES_FILE
 from spi_lightning.results.hits import HITS_FILE
 from spi_lightning.results.orientation import ORIENTATION_FILE
 from spi_lightning.results.phasing import PHASING_FILE
@@ -28,6 +29,7 @@ KINDS: Final = {
     VOLUMES_FILE: "volumes",
     PHASING_FILE: "phasing",
     ORIENTATION_FILE: "orientation",
+    DENSITIES_FILE: "densities",
     LOG: "training",
 }
 """File of a run folder that tells its kind -> kind."""
