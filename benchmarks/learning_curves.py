@@ -114,14 +114,14 @@ class _Sets:
             yield "0", [LabelledSubset()]
         elif entry == TUNED and self.name != MEASURED:
             yield "20", [LabelledSubset(per_class=PER_CLASS, seed=seed) for seed in range(TUNED_DRAWS)]
-            yield "asked first", [LabelledSubset(frames=self._asked())]
+            yield "asked first", [LabelledSubset(frames=self._most_teaching())]
         elif entry == TUNED:
             return
         elif self.name == MEASURED:
             yield "20", [LabelledSubset(folds=FEW_FOLDS, seed=seed) for seed in range(FEW_DRAWS)]
         else:
             yield "20", [LabelledSubset(per_class=PER_CLASS, seed=seed) for seed in range(FEW_DRAWS)]
-            yield "asked first", [LabelledSubset(frames=self._asked())]
+            yield "asked first", [LabelledSubset(frames=self._most_teaching())]
             yield "500", [LabelledSubset(folds=MANY_FOLDS, seed=seed) for seed in range(MANY_DRAWS)]
 
     def score(self, entry: str, subset: LabelledSubset) -> dict[str, float]:
@@ -147,7 +147,7 @@ class _Sets:
             others = self.whole.changed(labels={**self.whole.labels, IS_SINGLE_HIT: rest})
             return _score(method_of(f"{folder}/run", "hits"), others, LabelledSubset(), self.excluded)
 
-    def _asked(self) -> list[int]:
+    def _most_teaching(self) -> list[int]:
         """The 20 frames that spi label asks for first, each answered by its true label."""
         order = teaching_order(self.whole, method_of("general", "hits"), len(self.whole), Cache.named("auto"))
         return order.ask_in_advance(2 * PER_CLASS, self.whole.labels[IS_SINGLE_HIT])

@@ -15,8 +15,8 @@ from spi_lightning.data import make_set
 from spi_lightning.data.survey.recipe import PROPOSED, write_recipe
 from spi_lightning.errors import whole_number
 from spi_lightning.mistakes import stopped_with
-from spi_lightning.reports.likeness import write_likeness_page
-from spi_lightning.reports.simulated_set import print_set, require_free_picture
+from spi_lightning.reports.simulated.likeness import write_likeness_page
+from spi_lightning.reports.simulated.set_pictures import print_set, require_free_picture
 from spi_lightning.settings import entries_of, with_defaults
 
 LEAST: Final = {"patterns": 1, "seed": 0, "workers": 1, "examples": 0}

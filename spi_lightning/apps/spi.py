@@ -27,6 +27,7 @@ FILE_KEY: Final[Mapping[str, str]] = {
     "export": "run",
 }
 """Commands in the order of an experiment, and the setting that a bare word stands for; empty where there is none."""
+_ALIASES: Final = {"classify": "evaluate"}  # commands that differ from another one in their settings alone
 CONFIG: Final = "config"
 """Command that prints the settings of another one, by default of ``train``."""
 _HELP: Final = ("-h", "--help")
@@ -65,7 +66,7 @@ def run(name: str, first: int = 1) -> None:
 
         _print_page(help_of(name, words, FILE_KEY.get(name, "")))
         return
-    module = name.replace("-", "_")
+    module = _ALIASES.get(name, name).replace("-", "_")
     function = getattr(import_module(f"spi_lightning.apps.{module}"), module)
     if name == CONFIG:
         first, name = (first + 1, words[0]) if words and words[0] in FILE_KEY else (first, "train")

@@ -30,7 +30,7 @@ from spi_lightning.fields import IS_SINGLE_HIT, LOGITS
 from spi_lightning.files import write_json
 from spi_lightning.io import PatternFile
 from spi_lightning.reports import write_evaluation_report
-from spi_lightning.reports.tuning import change_lines, write_tuning_page
+from spi_lightning.reports.simulated.tuning import change_lines, write_tuning_page
 from spi_lightning.results.decision import DecisionRule
 from spi_lightning.settings import as_words, entries_of, field_types
 from spi_lightning.tasks.checkpoint import shift_answers

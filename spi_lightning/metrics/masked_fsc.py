@@ -7,7 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from spi_lightning.physics.fourier import turned
+from spi_lightning.physics.fourier import radial_frequency, turned
 from spi_lightning.physics.twin import invert
 
 from .fsc import FSC, fsc, independent_pixels, with_crossings
@@ -70,8 +70,4 @@ def randomised_phases(density: Tensor, beyond: float, seed: int) -> Tensor:
     phase = 2 * math.pi * torch.rand(density.shape, generator=generator, dtype=density.abs().dtype)
     if not density.is_complex():
         phase = phase - invert(phase, density.ndim)  # odd, and still even over the circle
-    squared = torch.zeros(())
-    for axis, n in enumerate(density.shape):
-        frequency = (torch.arange(n) - n // 2) / n
-        squared = squared + frequency.square().view(-1, *(1,) * (density.ndim - 1 - axis))
-    return turned(density, density.ndim, torch.where(squared.sqrt() > beyond, phase, 0))
+    return turned(density, density.ndim, torch.where(radial_frequency(density.shape) > beyond, phase, 0))

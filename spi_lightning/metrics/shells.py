@@ -12,6 +12,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from spi_lightning.physics.fourier import radial_frequency
+
 
 @dataclass(frozen=True)
 class Shells:
@@ -46,16 +48,13 @@ class Shells:
 
 def shells(shape: tuple[int, ...] | torch.Size, width: float = 1.0) -> Shells:
     """Shells of ``width`` pixels (of the longest axis) from q = 0 to the edge at 0.5 cycles per pixel."""
-    squared = torch.zeros((), dtype=torch.float64)
-    for axis, n in enumerate(shape):
-        frequency = (torch.arange(n, dtype=torch.float64) - n // 2) / n
-        squared = squared + frequency.square().view(-1, *(1,) * (len(shape) - 1 - axis))
+    radius = radial_frequency(shape)
     step = width / max(shape)
     count = math.floor(0.5 / step) + 1
-    index = (squared.sqrt() / step).round().long().clamp_max(count)
+    index = (radius / step).round().long().clamp_max(count)
     flat = index.flatten()
     pixels = torch.bincount(flat, minlength=count + 1)[:count]
-    total = torch.bincount(flat, squared.sqrt().flatten(), minlength=count + 1)[:count]
+    total = torch.bincount(flat, radius.flatten(), minlength=count + 1)[:count]
     return Shells(index, (total / pixels.clamp_min(1)).float(), pixels)
 
 

@@ -18,7 +18,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 
 from spi_lightning.physics.array import resized
-from spi_lightning.physics.fourier import fourier, inverse_fourier
+from spi_lightning.physics.fourier import fourier, inverse_fourier, radial_frequency
 from spi_lightning.physics.rotations.orientations import rotation_angle
 from spi_lightning.physics.twin import centre_of_mass, twin
 
@@ -180,13 +180,8 @@ def _width(density: Tensor) -> float:
 
 def _smooth(density: Tensor) -> Tensor:
     """Density without the noise of single voxels: its transform times a Gaussian of _SMOOTH cycles per voxel."""
-    spectrum = fourier(density, density.ndim)
-    for axis, n in enumerate(density.shape):
-        frequency = (torch.arange(n) - n // 2) / n
-        spectrum = spectrum * torch.exp(-0.5 * (frequency / _SMOOTH).square()).view(
-            -1, *(1,) * (density.ndim - 1 - axis)
-        )
-    return inverse_fourier(spectrum, density.ndim)
+    passed = torch.exp(-0.5 * (radial_frequency(density.shape) / _SMOOTH).square()).to(density.abs())
+    return inverse_fourier(fourier(density, density.ndim) * passed, density.ndim)
 
 
 def _reduced(density: Tensor, wide: float) -> Tensor:

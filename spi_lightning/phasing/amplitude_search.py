@@ -9,7 +9,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 
 from spi_lightning.physics.array import resized
-from spi_lightning.physics.fourier import fourier
+from spi_lightning.physics.fourier import fourier, radial_frequency
 from spi_lightning.physics.rotations.orientations import rotation_angle, sphere_points
 
 from .rotated import even_rotations, matrices_of, sampled, turned_by
@@ -48,10 +48,7 @@ def rotations_by_amplitude(moving: Tensor, fixed: Tensor, wide: float) -> Tensor
 def _flat_amplitude(density: Tensor) -> Tensor:
     """|F| less its mean over each shell, over its standard deviation there, float32; 0 beyond the last shell."""
     amplitude = fourier(density, density.ndim).abs().float()
-    squared = torch.zeros(())
-    for axis, n in enumerate(amplitude.shape):
-        squared = squared + (torch.arange(n) - n // 2).float().square().view(-1, *(1,) * (density.ndim - 1 - axis))
-    index = squared.sqrt().round().long().flatten()
+    index = (radial_frequency(amplitude.shape) * max(amplitude.shape)).round().long().flatten()
     count = torch.bincount(index).clamp_min(1)
     mean = torch.bincount(index, amplitude.flatten()) / count
     flat = amplitude.flatten() - mean[index].float()

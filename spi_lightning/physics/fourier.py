@@ -25,6 +25,15 @@ def fourier(density: Tensor, ndim: int) -> Tensor:
     return shifted
 
 
+def radial_frequency(shape: Sequence[int]) -> Tensor:
+    """|q| of the components of :func:`fourier`, cycles per pixel, (spatial) float64, origin at n // 2."""
+    squared = torch.zeros((), dtype=torch.float64)
+    for axis, n in enumerate(shape):
+        frequency = (torch.arange(n, dtype=torch.float64) - n // 2) / n
+        squared = squared + frequency.square().view(-1, *(1,) * (len(shape) - 1 - axis))
+    return squared.sqrt()
+
+
 def inverse_fourier(spectrum: Tensor, ndim: int) -> Tensor:
     """Inverse of :func:`fourier`: (..., spatial) -> (..., spatial) complex."""
     if not spectrum.numel():

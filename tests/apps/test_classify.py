@@ -43,7 +43,7 @@ def classified(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "frames.h5", folder / "run"
 
 
-def test_single_spheres_are_told_from_pairs_and_blanks(classified: tuple[Path, Path]) -> None:
+def test_single_spheres_are_selected_and_pairs_and_blanks_are_not(classified: tuple[Path, Path]) -> None:
     numbers = json.loads((classified[1] / "metrics.json").read_text())["methods"]["general"]
     assert numbers["test/auroc"] > 0.98 and numbers["test/accuracy"] > 0.9
     taken = np.loadtxt(classified[1] / "selection/index.txt", dtype=str, ndmin=1)

@@ -107,7 +107,7 @@ def test_ctrl_c_after_the_set_says_what_is_missing(
 
     path = tmp_path / "set.cxi"
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("spi_lightning.reports.simulated_set.write_examples", stop)
+    monkeypatch.setattr("spi_lightning.reports.simulated.set_pictures.write_examples", stop)
     with pytest.raises(SystemExit) as left:
         run(monkeypatch, "patterns=2", f"path={path}")
     assert left.value.code == 130

@@ -14,10 +14,11 @@ from benchmarks import ship_weights
 from spi_lightning import load
 from spi_lightning.errors import UserError
 from spi_lightning.methods import SupportCheckpoint
-from spi_lightning.tasks import SupportPrediction, checkpoint_files, load_task, read_checkpoint
-from spi_lightning.weights import card, read_card
+from spi_lightning.tasks import SupportPrediction, load_task, read_checkpoint
+from spi_lightning.weights import read_card
 from tests.apps.small_runs import CONF
 from tests.test_experiments import shrink
+from tests.weights.shelf import empty_shelf
 
 RECIPE = {
     "stages": ["experiment=bellisario_support"],
@@ -36,12 +37,8 @@ RECIPE = {
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty shelf of weights."""
-    folder = tmp_path / "weights"
-    folder.mkdir()
-    monkeypatch.setattr(card, "WEIGHTS", folder)
-    monkeypatch.setattr(checkpoint_files, "WEIGHTS", folder)
     monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
-    return folder
+    return empty_shelf(tmp_path / "weights", monkeypatch)
 
 
 def untrained(tmp_path: Path, experiment: str) -> Path:

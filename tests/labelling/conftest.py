@@ -1,5 +1,7 @@
-"""Fixtures of labelling: a small file of patterns."""
+"""Fixtures of labelling: a small file of patterns, and the server of its page."""
 
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 
 from spi_lightning.io import PatternFile, open_patterns
+from spi_lightning.labelling import LabelFile, LabelServer, LabelSession, TeachingOrder
 
 COUNT = 24
 
@@ -25,3 +28,14 @@ def write_frames(path: Path, count: int = COUNT, edge: int = 16) -> Path:
 @pytest.fixture
 def frames(tmp_path: Path) -> PatternFile:
     return open_patterns(write_frames(tmp_path / "frames.h5"), mask_convention="bad")
+
+
+@pytest.fixture
+def server(frames: PatternFile) -> Iterator[LabelServer]:
+    labels = LabelFile(frames.path.with_name("labels.txt"), frames.path.name, len(frames))
+    with LabelServer(LabelSession(frames, labels, TeachingOrder.in_turn(len(frames)))) as made:
+        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()

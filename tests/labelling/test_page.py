@@ -2,14 +2,12 @@
 
 import re
 import shutil
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from spi_lightning.io import PatternFile
-from spi_lightning.labelling import LabelFile, LabelServer, LabelSession, TeachingOrder
+from spi_lightning.labelling import LabelServer
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 sync_api = pytest.importorskip("playwright.sync_api", reason="drives a browser by playwright")
@@ -23,17 +21,6 @@ def browser() -> Iterator[Any]:
         found = play.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
         yield found
         found.close()
-
-
-@pytest.fixture
-def server(frames: PatternFile) -> Iterator[LabelServer]:
-    labels = LabelFile(frames.path.with_name("labels.txt"), frames.path.name, len(frames))
-    with LabelServer(LabelSession(frames, labels, TeachingOrder.in_turn(len(frames)))) as made:
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield made
-        made.shutdown()
-        thread.join()
 
 
 @pytest.fixture

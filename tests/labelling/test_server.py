@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import Any
 
@@ -10,19 +9,7 @@ import numpy as np
 import pytest
 
 from spi_lightning.errors import UserError
-from spi_lightning.io import PatternFile
-from spi_lightning.labelling import LabelFile, LabelServer, LabelSession, TeachingOrder
-
-
-@pytest.fixture
-def server(frames: PatternFile) -> Iterator[LabelServer]:
-    labels = LabelFile(frames.path.with_name("labels.txt"), frames.path.name, len(frames))
-    with LabelServer(LabelSession(frames, labels, TeachingOrder.in_turn(len(frames)))) as made:
-        thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield made
-        made.shutdown()
-        thread.join()
+from spi_lightning.labelling import LabelServer
 
 
 def answer(server: LabelServer, path: str, body: Any = None, host: str = "") -> tuple[int, bytes]:

@@ -5,9 +5,10 @@ import torch
 from hydra.utils import instantiate
 
 from spi_lightning.errors import UserError
-from spi_lightning.tasks import checkpoint_files, find_checkpoint, load_task
-from spi_lightning.weights import ModelCard, Result, card, ensemble_of, read_card, ship, shipped_names
+from spi_lightning.tasks import find_checkpoint, load_task
+from spi_lightning.weights import ModelCard, Result, ensemble_of, read_card, ship, shipped_names
 from spi_lightning.weights.listing import card_lines
+from tests.weights.shelf import empty_shelf
 
 TASK = {
     "_target_": "spi_lightning.tasks.HitClassification",
@@ -44,11 +45,7 @@ def run(folder: Path, seed: int, task: dict = TASK) -> Path:
 
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "weights"
-    folder.mkdir()
-    monkeypatch.setattr(card, "WEIGHTS", folder)
-    monkeypatch.setattr(checkpoint_files, "WEIGHTS", folder)
-    return folder
+    return empty_shelf(tmp_path / "weights", monkeypatch)
 
 
 def test_an_ensemble_of_runs_is_shipped_and_taken_by_its_name(tmp_path: Path, shelf: Path) -> None:

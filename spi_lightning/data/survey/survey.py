@@ -200,7 +200,7 @@ def _summed(
         is_hit = hits_among(photons, mask, scale, threshold)
         sums.is_hit.append(is_hit.cpu())
         sums.frame.append(frame)
-        sums.rings.append(torch.stack([_ring_sums(one, ring) for one in photons.cpu()]))
+        sums.rings.append(_ring_sums(photons.cpu(), ring))
         sums.inside.append((photons.cpu() * square).sum((1, 2), dtype=torch.float64))
         sums.measured &= mask.all(0).cpu()
         sums.total += photons.double().sum(0).cpu()
@@ -214,8 +214,9 @@ def _summed(
 
 
 def _ring_sums(photons: Tensor, ring: Tensor) -> Tensor:
-    """Photons (R,) float64 of one frame (H, W) in each ring."""
-    return torch.bincount(ring.flatten(), photons.flatten().double(), minlength=_RINGS)
+    """Photons (n, R) float64 of frames (n, H, W) in each ring."""
+    sums = torch.zeros(len(photons), _RINGS, dtype=torch.float64)
+    return sums.index_add_(1, ring.flatten(), photons.flatten(1).double())
 
 
 def _add_neighbours(sums: _Sums, photons: Tensor, far: Tensor) -> None:

@@ -25,7 +25,7 @@ from .photons import photon_matrix
 from .settings import EmcSettings
 
 Columns = dict[str, NDArray[np.float64]]
-_SETTLED: Final = 1.0  # beta from which a run may stop
+_LAST_BETA: Final = 1.0  # beta from which a run may stop
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def run_emc(folder: Path, source: EmcInput, guess: NDArray[np.float64], run: Emc
     done = found.iteration if found else 0
     with ProgressBar(TimeElapsedColumn(), always=True) as progress:
         task = progress.add_task(title, total=run.iterations, completed=done)
-        while done < run.iterations and not _has_settled(log, run.tolerance):
+        while done < run.iterations and not _has_converged(log, run.tolerance):
             state, log = _one(folder, problem, state, log, done + 1, run, key)
             done += 1
             words = f"{title}, mutual information {log['mutual_information'][-1]:.2f} nat"
@@ -141,8 +141,8 @@ def _row(number: int, seconds: float, step: EmcStep, rotations: int, beta: float
     return number, seconds, step.change, information, likelihood, rotations, beta
 
 
-def _has_settled(log: Columns, tolerance: float) -> bool:
+def _has_converged(log: Columns, tolerance: float) -> bool:
     """Whether the log-likelihood no longer changes in two iterations of beta = 1."""
-    if not log or len(log["beta"]) < 2 or log["beta"][-2] < _SETTLED:
+    if not log or len(log["beta"]) < 2 or log["beta"][-2] < _LAST_BETA:
         return False
     return bool(abs(log["log_likelihood"][-1] - log["log_likelihood"][-2]) < tolerance)

@@ -17,9 +17,13 @@ from tests.data.scale.test_file_scale import file_of
 SHAPE, CENTRE = (130, 110), (72.0, 47.0)  # 7.5 pixels off the middle along both axes
 
 
+def file_off_the_middle() -> PatternFile:
+    return file_of(SHAPE, CENTRE, [9.0] * 9, 3e3, blanks=6)
+
+
 @pytest.fixture(scope="module")
 def file() -> PatternFile:
-    return file_of(SHAPE, CENTRE, [9.0] * 9, 3e3, blanks=6)
+    return file_off_the_middle()
 
 
 def stating(file: PatternFile, centre: tuple[float, float]) -> PatternFile:

@@ -1,28 +1,18 @@
 """Vectors of frames are taken about the beam that a file states, and a note names one that only the hits show."""
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
 import torch
 
 from spi_lightning.baselines import AngularVectors, PixelVectors
-from spi_lightning.fields import BEAM_CENTRE
 from spi_lightning.io import PatternFile
 from spi_lightning.methods.hits.frame_vectors import FrameVectors, MakeVectors
 from spi_lightning.notes import Level
-from tests.data.scale.test_file_scale import file_of
-
-SHAPE, CENTRE = (130, 110), (72.0, 47.0)  # 7.5 pixels off the middle along both axes
+from tests.data.scale.test_crop_centre import CENTRE, file_off_the_middle, stating
 
 
 @pytest.fixture(scope="module")
 def file() -> PatternFile:
-    return file_of(SHAPE, CENTRE, [9.0] * 9, 3e3, blanks=6)
-
-
-def stating(file: PatternFile, centre: tuple[float, float]) -> PatternFile:
-    return replace(file, geometry={BEAM_CENTRE: np.array(centre)})
+    return file_off_the_middle()
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import Any
 from torch import Tensor
 
 from spi_lightning.data.survey.survey import Survey
+from spi_lightning.reports.page import Lines, Section, Table
 
 from .likeness import write_likeness_page
-from .page import Lines, Section, Table
 
 _LISTED = 12  # frames
 

@@ -16,13 +16,23 @@ from torch import Tensor
 from spi_lightning.data.survey.sample import HitSample, compared, distance, samples
 from spi_lightning.data.survey.survey import Survey
 from spi_lightning.physics.frames.frame_scale import SPECKLE_CELLS
+from spi_lightning.reports.hits.gallery import Caption
+from spi_lightning.reports.hits.panels import gallery_panels
+from spi_lightning.reports.page import (
+    Fold,
+    Lines,
+    Panel,
+    Panels,
+    Picture,
+    Section,
+    Table,
+    notes_section,
+    warnings_of,
+    write_page,
+)
+from spi_lightning.reports.style import OTHER, SINGLE, as_svg, figure
 from spi_lightning.results.hit_pictures import Gallery
 from spi_lightning.simulate.canonical.file_parts import RING
-
-from .hits.gallery import Caption
-from .hits.panels import gallery_panels
-from .page import Fold, Lines, Panel, Panels, Picture, Section, Table, notes_section, warnings_of, write_page
-from .style import OTHER, SINGLE, as_svg, figure
 
 _PAIRS: Final = 14
 _DIFFERS: Final = 0.3  # Kolmogorov-Smirnov distance from which two distributions are called different

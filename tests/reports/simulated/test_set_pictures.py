@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spi_lightning.reports.simulated_set import pick_examples
+from spi_lightning.reports.simulated.set_pictures import pick_examples
 
 
 @pytest.mark.parametrize("count", [1, 5, 12, 100])

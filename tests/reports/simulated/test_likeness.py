@@ -8,8 +8,8 @@ import torch
 from spi_lightning.data.survey.sample import HitSample
 from spi_lightning.data.survey.survey import Survey
 from spi_lightning.fields import MASK, PHOTON_COUNT, PHOTONS
-from spi_lightning.reports.likeness import verdict, write_likeness_page
-from spi_lightning.reports.tuning import change_lines, write_tuning_page
+from spi_lightning.reports.simulated.likeness import verdict, write_likeness_page
+from spi_lightning.reports.simulated.tuning import change_lines, write_tuning_page
 from tests.data.survey.test_survey import found  # noqa: F401  fixture
 
 NUMBERS = {

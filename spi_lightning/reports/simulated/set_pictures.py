@@ -28,11 +28,10 @@ from spi_lightning.fields import (
 )
 from spi_lightning.files import atomic_write
 from spi_lightning.io import PatternFile, open_patterns
+from spi_lightning.reports.density_gallery import density_figure
 from spi_lightning.reports.hits.gallery import Caption, collect_gallery, gallery_figure
+from spi_lightning.reports.style import OTHER, SINGLE
 from spi_lightning.reports.volumes.particle_gallery import volume_figure
-
-from .density_gallery import density_figure
-from .style import OTHER, SINGLE
 
 _ROWS: Final = 8  # structures listed by name
 _MOST_PARTICLES: Final = 8  # in the picture
